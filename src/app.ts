@@ -18,6 +18,7 @@ import { createListener } from "./http/listener.ts";
 import { answerMetrics } from "./http/metrics-listener.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createVisit } from "./http/visit.ts";
+import type { KeyBook } from "./keys/key-book.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { servedFor } from "./models/served-for.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
@@ -79,6 +80,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     ownerRecords: records?.owners,
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
+  if (cluster && keys?.file) tellKeysFile(keys.book, (digest) => cluster.takeKeysFile(digest));
   const { usageFlushMs } = config;
   const shared = { clock, log: deps.log, auth, audit, keys, records, cluster, sessions, plugins: () => plugins };
   const teams = new Teams({ ...shared, usageFlushMs });
@@ -91,7 +93,11 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     listener,
     sessions,
     restrictionRecords: records?.restrictions,
-    secretFor: createSecrets({ shared: records?.secret, cluster: cluster && config, random: deps.ids.secret }),
+    secretFor: createSecrets({
+      shared: records?.secret,
+      cluster: cluster && { ...config, fileDigest: keys?.book.fileDigest() },
+      random: deps.ids.secret,
+    }),
     endedRequests: teams.usage,
     charges: teams.charges,
     cluster: cluster?.ports,
@@ -114,6 +120,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     isDraining: () => isDraining,
     areRecordsFailing: () => records?.areFailing() ?? false,
     keysFileProblem: () => keys?.file?.problem,
+    keysAway: () => teams.keysAway(),
     identityProblem: () => identity?.problem,
     cluster: sights && calls && ((own) => new ClusterOverview(sights.reports, { ...deps, calls }, own)),
   });
@@ -184,4 +191,12 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
       teams.close();
     },
   };
+}
+
+/** Tells the other servers, now and after each change, which keys file this one has, so that different ones are noticed. */
+function tellKeysFile(book: KeyBook, tell: (digest: string | undefined) => void): void {
+  tell(book.fileDigest());
+  book.onChange(({ entry }) => {
+    if (entry.source === "file") tell(book.fileDigest());
+  });
 }

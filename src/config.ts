@@ -92,6 +92,8 @@ export interface Config {
   readonly clusterAddress: { readonly host: string; readonly port: number } | undefined;
   /** Whether a NATS server on another machine may be used without credentials. */
   readonly clusterOpen: boolean;
+  /** How long created keys count as last known while NATS cannot be reached, in milliseconds. */
+  readonly keysStaleMs: number;
   readonly region: string | undefined;
   /** 0: the drain begins at once. */
   readonly drainDelayMs: number;

@@ -6,6 +6,7 @@ import type { Access } from "./auth/auth.ts";
 import type { IdentityProvider } from "./auth/identity-provider.ts";
 import { weakKeys } from "./auth/weak-keys.ts";
 import type { Cluster } from "./cluster/cluster.ts";
+import type { ClusterKeys } from "./cluster/records/cluster-keys.ts";
 import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./config.ts";
 import type { KeysFileWatch } from "./keys/keys-file-watch.ts";
 import { type OpenedKeys, openKeys } from "./keys/open-keys.ts";
@@ -81,7 +82,7 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<Starte
   // Each server keeps its own usage and its own trail, also in a cluster.
   const own = local && { usage: local.usage, failedJobs: local.failedJobs, audit: local.audit };
   const records = cluster ? { ...cluster.records, ...own } : local;
-  const keys = await openKeysOf(config, deps, local);
+  const keys = await openKeysOf(config, deps, local, cluster?.keys);
   const identity = await identityOf(config, deps);
   const app = createApp(config, deps, { keys, records, cluster, identity });
   let listening: Listening;
@@ -218,9 +219,10 @@ async function openKeysOf(
   config: Config,
   deps: Deps,
   local: StoredRecords | undefined,
+  shared: ClusterKeys | undefined,
 ): Promise<OpenedKeys | undefined> {
   const { keysFile: path, maxRequestsPerKey: maxRequests } = config;
-  if (path === undefined && !local) return undefined;
+  if (path === undefined && !local && !shared) return undefined;
   const readFile = (name: string): string => readFileSync(resolve(dirname(path ?? ""), name), "utf8");
   const source =
     path === undefined
@@ -231,7 +233,8 @@ async function openKeysOf(
           stamp: () => fileStamp(path),
           secrets: { env: process.env, readFile },
         };
-  const opened = await openKeys({ source, records: local?.keys(), tenantRecords: local?.tenants(), maxRequests }, deps);
+  const records = shared?.records ?? local?.keys();
+  const opened = await openKeys({ source, records, shared, tenantRecords: local?.tenants(), maxRequests }, deps);
   if (!("faults" in opened)) return opened;
   process.stderr.write(`KEYS_FILE is not valid:\n${opened.faults.map((fault) => `  - ${fault}\n`).join("")}`);
   process.exit(EXIT_CONFIG);

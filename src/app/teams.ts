@@ -21,6 +21,7 @@ import type { KeyCharges } from "../limits/charges.ts";
 import { tenantId } from "../limits/holder.ts";
 import type { LimitState } from "../limits/limit-state.ts";
 import { LinkReadings } from "../plugin/peer-readings.ts";
+import type { KeysAway } from "../state/problems-found.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import { AllUsage } from "../usage/all-usage.ts";
 import { EndedUsage } from "../usage/ended-usage.ts";
@@ -64,6 +65,8 @@ export class Teams {
     this.allUsage = new AllUsage({ clock, usage: this.usage, readings });
     this.allAudit = new AllAudit(options.audit, readings);
     this.writer = keys && new KeyWriter({ book: keys.book, shared: keys.shared, clock });
+    // Until it is known which keys there are, every door without a key of its own is shut.
+    keys?.shared?.onRead(() => options.auth.refresh());
     this.#stopEnding = keys && endWithKeys({ ...options, book: keys.book });
     // After the requests of a revoked key have ended, so that losing its limits lets none of them go on.
     this.charges = keys && createKeyCharges(keys.book, keys.tenants, clock, this.usage.meter, cluster?.keyUses);
@@ -102,6 +105,15 @@ export class Teams {
       }),
       auditRoutes(allAudit, auth),
     ];
+  }
+
+  /** Returns whether created keys are as last known, because no change of them is heard in the cluster. */
+  keysAway(): KeysAway | undefined {
+    const { keys, clock } = this.#options;
+    const standing = keys?.shared?.standing();
+    if (standing?.kind !== "away") return undefined;
+    const { since, until, isUnread } = standing;
+    return { since, until, isUnread, isStale: clock.now() >= until };
   }
 
   /** Writes what was used and is not written yet, and ends all timers. */

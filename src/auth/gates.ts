@@ -17,6 +17,8 @@ export interface Gates {
   readonly operators: Gate;
   /** Whether keys, roles or an issuer for operators alone are configured. */
   readonly hasAdmins: boolean;
+  /** Whether it is not known yet whether there are admins. Whoever operates a server without admins only sees its state then. */
+  readonly areAdminsUnread: boolean;
 }
 
 const ADMINS_ONLY =
@@ -24,6 +26,9 @@ const ADMINS_ONLY =
 
 const SIGN_IN =
   "You are not signed in, and no valid admin key was given. Sign in at /state, or send an admin key as 'Authorization: Bearer <key>'.";
+
+export const UNREAD_ADMINS =
+  "This server has not reached the records of its cluster in NATS since its start, so it does not know yet who may operate it. Until then, API keys only show the state. Try again shortly, or set ADMIN_KEY on the server.";
 
 const NO_ADMINS =
   "This server has no admin key, and keys that were made for clients are not enough here. Set ADMIN_KEY, or create a key of the kind admin.";
@@ -43,7 +48,10 @@ export function createGates(
   signInOwner?: string,
 ): Gates {
   const keys = made ? combineKeys(listed, made) : listed;
-  const hasAdmins = !keys.admin.isEmpty || adminRoles.length > 0 || signInOwner !== undefined;
+  const areAdminsListed = !listed.admin.isEmpty || adminRoles.length > 0 || signInOwner !== undefined;
+  // There may be admin keys, of which this server has not heard yet. Nobody may act in their place.
+  const areAdminsUnread = !areAdminsListed && (keys.admin.isUnread ?? false);
+  const hasAdmins = areAdminsListed || (!keys.admin.isEmpty && !areAdminsUnread);
   const hasMade = made !== undefined && !made.api.isEmpty;
   return {
     api: new Gate(parts, { surface: "api", sources: [keys.api], roles: apiRoles, standIn, elsewhere: keys.admin }),
@@ -73,8 +81,10 @@ export function createGates(
             sources: [listed.api],
             roles: apiRoles,
             ...(hasMade && { isShut: true, refusal: NO_ADMINS, elsewhere: keys.api }),
+            ...(areAdminsUnread && { isShut: true, refusal: UNREAD_ADMINS, elsewhere: keys.api }),
           },
     ),
     hasAdmins,
+    areAdminsUnread,
   };
 }

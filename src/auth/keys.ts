@@ -20,6 +20,11 @@ export interface KeySource {
    */
   readonly isEmpty: boolean;
   /**
+   * Whether it is not known yet whether there are keys. The source is not empty then, so that its gate stays shut. Absent if
+   * it is always known.
+   */
+  readonly isUnread?: boolean;
+  /**
    * Returns the record of the key with this SHA-256 hash, in lower-case hex. A look-up in a map is as safe as comparing
    * every key in constant time, because its duration depends on the hash, and nobody can choose a guess whose hash is
    * closer to that of a key.
@@ -38,7 +43,7 @@ export interface KeySource {
 
 /** Why a key is refused that is known, or that was mistyped. */
 export interface KeyRefusal {
-  readonly code: "key_expired" | "key_revoked" | "key_rotated" | "invalid_api_key";
+  readonly code: "key_expired" | "key_revoked" | "key_rotated" | "invalid_api_key" | "key_not_confirmed";
   readonly message: string;
   /** For the log: `key_expired`, `mistyped`. */
   readonly reason: string;
@@ -93,6 +98,9 @@ function combined(listed: KeySource, made: KeySource): KeySource {
   return {
     get isEmpty() {
       return listed.isEmpty && made.isEmpty;
+    },
+    get isUnread() {
+      return listed.isEmpty && (made.isUnread ?? false);
     },
     find: (hash) => made.find(hash) ?? (hasEnded(hash) ? undefined : listed.find(hash)),
     hasOwner: (owner) => listed.hasOwner(owner) || made.hasOwner(owner),

@@ -5,7 +5,7 @@ import type { Log } from "../system/deps.ts";
 import type { Proxies } from "./addresses.ts";
 import { ANONYMOUS, type Caller } from "./caller.ts";
 import { ownerOf } from "./gate.ts";
-import type { Gates } from "./gates.ts";
+import { type Gates, UNREAD_ADMINS } from "./gates.ts";
 import { keysOf } from "./keys.ts";
 import { isSecure } from "./public-origin.ts";
 import { assertSameOrigin } from "./same-origin.ts";
@@ -83,6 +83,11 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
     return ANONYMOUS;
   };
   const act = (visit: Visit): Caller => {
+    const caller = admit(visit);
+    if (gates().areAdminsUnread) throw new Fault("viewer_not_allowed", { message: UNREAD_ADMINS });
+    return caller;
+  };
+  const admit = (visit: Visit): Caller => {
     const gate = gates().operators;
     const signIn = gate.isOpen ? undefined : signInOf(visit);
     if (signIn?.role === "viewer") throw new Fault("viewer_not_allowed");
@@ -97,9 +102,15 @@ export function createOperatorDoor(parts: OperatorDoorParts): OperatorDoor {
   return {
     read(visit) {
       const signIn = signInOf(visit);
-      if (signIn) return { caller: signIn.caller, mayAct: signIn.role === "admin", isCurrent: () => isCurrent(signIn) };
+      const areAdminsKnown = !gates().areAdminsUnread;
+      if (signIn)
+        return {
+          caller: signIn.caller,
+          mayAct: signIn.role === "admin" && areAdminsKnown,
+          isCurrent: () => isCurrent(signIn),
+        };
       const caller = openOr(visit);
-      return { caller, mayAct: true, isCurrent: () => gates().operators.stillAdmits(caller) };
+      return { caller, mayAct: areAdminsKnown, isCurrent: () => gates().operators.stillAdmits(caller) };
     },
     isSignedIn: (visit) => signInOf(visit) !== undefined,
     act,

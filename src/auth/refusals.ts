@@ -7,6 +7,9 @@ import type { AuthSurface } from "./caller.ts";
 import { FailureLimit, type FailuresElsewhere } from "./failure-limit.ts";
 import type { KeyRefusal } from "./keys.ts";
 
+/** When a client may try again whose key cannot be judged, in seconds. A restart of NATS takes about as long. */
+const CONFIRM_AFTER_S = 5;
+
 export interface RefusalsOptions {
   readonly clock: Clock;
   readonly log: Log;
@@ -73,6 +76,7 @@ export class Refusals {
    */
   refuse(visit: Visit, surface: AuthSurface, { guesses, hasKey, message, known }: Refused): Fault {
     const { addressOf, bucketOf, onFailure } = this.#options;
+    if (known?.code === "key_not_confirmed") return this.#postpone(visit, surface, known);
     onFailure(surface);
     const bucket = bucketOf(visit);
     const reason = known?.reason ?? (guesses > 0 ? "wrong_key" : hasKey ? "key_of_another_kind" : "no_key");
@@ -90,6 +94,14 @@ export class Refusals {
     const text = known?.message ?? message;
     const words = text === undefined ? {} : { message: text };
     return new Fault(known?.code ?? "invalid_api_key", { ...words, headers: { "www-authenticate": "Bearer" } });
+  }
+
+  /** Returns the fault for a key that may be right. Nobody has failed, so nothing is counted. */
+  #postpone(visit: Visit, surface: AuthSurface, { code, reason, message }: KeyRefusal): Fault {
+    const address = this.#options.addressOf(visit);
+    const fields: LogFields = { address, door: surface, route: routeOf(visit.request), reason };
+    this.#others.note(`${this.#options.bucketOf(visit)} ${reason}`, fields, { address: "others", reason });
+    return new Fault(code, { message, retryAfterS: CONFIRM_AFTER_S });
   }
 
   /**

@@ -11,11 +11,17 @@ export type SecretUse = "addresses" | "cache-salts" | "end-users" | "fingerprint
  */
 export type SecretFor = (use: SecretUse) => () => string;
 
+/** What the servers of a cluster have in common, and nobody else knows. */
+export type ClusterSecrets = Pick<Config, "apiKeys" | "clientKeys" | "adminKeys" | "clusterName"> & {
+  /** A digest of `KEYS_FILE`; undefined without one. */
+  readonly fileDigest?: string | undefined;
+};
+
 export interface SecretsOptions {
   /** Undefined for a server whose records are lost at a restart. */
   readonly shared: SharedSecret | undefined;
   /** Undefined for a server without a cluster. */
-  readonly cluster: Pick<Config, "apiKeys" | "clientKeys" | "adminKeys" | "clusterName"> | undefined;
+  readonly cluster: ClusterSecrets | undefined;
   /** Returns random text. */
   readonly random: () => string;
 }
@@ -43,9 +49,10 @@ export function createSecrets({ shared, cluster, random }: SecretsOptions): Secr
   };
 }
 
-function secretOfKeys({ apiKeys, clientKeys, adminKeys, clusterName }: NonNullable<SecretsOptions["cluster"]>): string {
+function secretOfKeys({ apiKeys, clientKeys, adminKeys, clusterName, fileDigest }: ClusterSecrets): string {
   const hmac = createHmac("sha256", `moorage cluster ${clusterName}`);
   // A server may list the same keys in another order.
   for (const keys of [apiKeys, clientKeys, adminKeys]) hmac.update(JSON.stringify([...keys].sort()));
+  if (fileDigest !== undefined) hmac.update(fileDigest);
   return hmac.digest("base64url");
 }

@@ -64,7 +64,7 @@ export type WorkerAdmission =
     }
   | { readonly ok: false; readonly refusal: WorkerRefusal };
 
-type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys" | JoinRefusal;
+type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys" | "key_not_confirmed" | JoinRefusal;
 
 /** What a key or role stands for. */
 type Holder = Pick<Extract<WorkerAdmission, { ok: true }>, "owner" | "caller" | "terms" | "credential">;
@@ -123,6 +123,9 @@ export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
         const record = gate.find(each);
         if (record) return proved({ owner: record.owner, caller: record.name, terms: record.worker }, previousKey);
       }
+      // A key that may be right is not counted, and the worker dials again soon.
+      for (const each of given)
+        if (gate.explain(each)?.code === "key_not_confirmed") return { ok: false, refusal: "key_not_confirmed" };
       return refuse("unauthorized", bucket, gate.guessesIn(given));
     },
     async join({ address, bucket }, { previousKey, mayHaveId, ...request }) {

@@ -20,6 +20,7 @@ import type { NatsBus } from "./nats/nats-bus.ts";
 import { ClusterPools } from "./pools/cluster-pools.ts";
 import type { Peer } from "./presence/peer.ts";
 import { Presence } from "./presence/presence.ts";
+import type { ClusterKeys } from "./records/cluster-keys.ts";
 import type { LocalRecords } from "./records/cluster-records.ts";
 import type { RecordKeeper } from "./records/record-keeper.ts";
 import { Counts } from "./sharing/counts.ts";
@@ -52,6 +53,8 @@ export interface ClusterOptions {
   readonly nats: Pick<NatsBus, "address" | "forbidden">;
   /** The records that all servers share. */
   readonly records: LocalRecords;
+  /** The created keys that all servers share. The cluster closes them. Absent in tests without such keys. */
+  readonly keys?: ClusterKeys | undefined;
   /** Keeps the records in NATS. The cluster closes it. */
   readonly keeper: Pick<RecordKeeper, "hasRecords" | "close">;
   /** Identifies this run of the server. No other run has the same epoch. */
@@ -78,6 +81,8 @@ export class Cluster {
   readonly links: Links;
   /** The records that must survive a restart. */
   readonly records: LocalRecords;
+  /** The created keys that all servers share. */
+  readonly keys: ClusterKeys | undefined;
   readonly #keeper: ClusterOptions["keeper"];
   readonly #bus: ClusterOptions["bus"];
   readonly #calls: ClusterCalls;
@@ -90,11 +95,13 @@ export class Cluster {
   readonly #prefixes: Prefixes;
   readonly #balance: WorkerBalance;
   readonly #name: string;
+  #lists: KeyLists;
+  #fileDigest: string | undefined;
   #fingerprint: string;
   #isOwner: (owner: string) => boolean = () => true;
 
   /** Throws if the address for links cannot be used. */
-  constructor({ config, deps, bus, nats, epoch, privateAddress, records, keeper }: ClusterOptions) {
+  constructor({ config, deps, bus, nats, epoch, privateAddress, records, keys, keeper }: ClusterOptions) {
     const { serverId, windowBytes, confirmTimeoutMs, clusterListener: listener, clusterAddress: address } = config;
     const { clock } = deps;
     const random = Math.random;
@@ -102,9 +109,11 @@ export class Cluster {
     const subjects = createSubjects(config.clusterName);
     const self = { id: serverId, epoch };
     this.#name = config.clusterName;
-    this.#fingerprint = this.#fingerprintOf(config);
+    this.#lists = config;
+    this.#fingerprint = this.#currentFingerprint();
     this.#bus = bus;
     this.records = records;
+    this.keys = keys;
     this.#keeper = keeper;
     this.#calls = new ClusterCalls({ serverId, subjects, bus, clock, log });
     this.#lanes = new LaneHub({ self, bus, subject: subjects.lane, clock });
@@ -154,7 +163,7 @@ export class Cluster {
       countAt: (pluginId, peerId) => presence.workersOf(pluginId).countAt(peerId),
     });
     const tells = new Tells(links.line);
-    const secretFor = createSecrets({ shared: undefined, cluster: config, random: deps.ids.secret });
+    const secretFor = createSecrets({ shared: records.secret, cluster: config, random: deps.ids.secret });
     this.#pools = new ClusterPools({ clock, presence, links, tells, random });
     const reports = new ClusterReport({
       name: config.clusterName,
@@ -172,7 +181,7 @@ export class Cluster {
     });
     this.sights = { reports, states: this.#states };
     this.#counts = new Counts(clock, tells);
-    this.#failures = new Failures(clock, tells, secretFor("addresses")());
+    this.#failures = new Failures(clock, tells, secretFor("addresses"));
     this.#prefixes = new Prefixes(clock, tells);
     this.#keyUses = new SharedKeyUses(clock, tells, self);
     this.keyUses = this.#keyUses;
@@ -204,7 +213,14 @@ export class Cluster {
 
   /** Takes over the keys of this server after they have changed. */
   takeKeys(lists: KeyLists): void {
-    this.#fingerprint = this.#fingerprintOf(lists);
+    this.#lists = lists;
+    this.#fingerprint = this.#currentFingerprint();
+  }
+
+  /** Takes over the digest of `KEYS_FILE` after it was read; undefined if it lists no key. */
+  takeKeysFile(digest: string | undefined): void {
+    this.#fileDigest = digest;
+    this.#fingerprint = this.#currentFingerprint();
   }
 
   /** Tells the other servers at once that this one takes no more of their jobs. */
@@ -226,6 +242,7 @@ export class Cluster {
     this.#calls.close();
     this.links.close(SERVER_STOPS);
     this.#lanes.close();
+    this.keys?.close();
     await this.#keeper.close();
     await this.#bus.close();
   }
@@ -235,8 +252,9 @@ export class Cluster {
     if (linkKey !== undefined) this.links.heard({ id, epoch, address, linkKey });
   }
 
-  #fingerprintOf(lists: KeyLists): string {
-    const cluster = { ...lists, clusterName: this.#name };
+  #currentFingerprint(): string {
+    const { apiKeys, clientKeys, adminKeys } = this.#lists;
+    const cluster = { apiKeys, clientKeys, adminKeys, clusterName: this.#name, fileDigest: this.#fileDigest };
     return createSecrets({ shared: undefined, cluster, random: () => "" })("fingerprint")();
   }
 }

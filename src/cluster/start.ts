@@ -2,12 +2,14 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import type { Config } from "../config.ts";
+import type { KeyRecords } from "../keys/key-records.ts";
 import type { Deps } from "../system/deps.ts";
 import { ClaimedBus } from "./claimed-bus.ts";
 import { Cluster } from "./cluster.ts";
 import { findPrivateAddress } from "./links/own-address.ts";
 import { createBucketOpener } from "./nats/kv-bucket.ts";
 import { NatsBus } from "./nats/nats-bus.ts";
+import { ClusterKeys } from "./records/cluster-keys.ts";
 import { createClusterRecords, type LocalRecords } from "./records/cluster-records.ts";
 import { RecordKeeper } from "./records/record-keeper.ts";
 import { RecordTable } from "./records/record-table.ts";
@@ -40,7 +42,7 @@ export async function startCluster(
   config: Config,
   deps: Deps,
   env: Environment,
-  local?: LocalRecords,
+  local?: LocalRecords & { keys(): KeyRecords },
 ): Promise<ClusterStart> {
   const { serverId, clusterName, natsCredentials, natsAuthority } = config;
   for (const [variable, path] of [
@@ -93,6 +95,14 @@ export async function startCluster(
     clock: deps.clock,
     log,
   });
+  const keys = new ClusterKeys({
+    table,
+    local: local?.keys(),
+    staleMs: config.keysStaleMs,
+    reach: keeper,
+    clock: deps.clock,
+    log,
+  });
   if (bus.state.kind === "down")
     log.warn("cluster.alone", {
       nats: nats.address,
@@ -104,7 +114,7 @@ export async function startCluster(
   try {
     return {
       kind: "started",
-      cluster: new Cluster({ config, deps, bus, nats, epoch, privateAddress, records, keeper }),
+      cluster: new Cluster({ config, deps, bus, nats, epoch, privateAddress, records, keys, keeper }),
     };
   } catch (error) {
     // The listener for links throws the error of the system.

@@ -118,6 +118,11 @@ export function judgeRefusal(end: LinkEnd, { clientKey }: Pick<Target, "clientKe
         "refused: a key is given, and the server has none",
         "Set CLIENT_KEY on the server, or leave it out here: a server without a key accepts no worker that sends one.",
       );
+    case "key_not_confirmed":
+      return bad(
+        "refused for now: the server does not know whether the key is valid, because it cannot reach NATS",
+        "Check that NATS runs and that the server reaches it; its dashboard and log say what is wrong.",
+      );
     case "draining":
       return bad("refused: the server is shutting down", "Start another server in its place.");
     default: {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { KeySource, KeySources } from "../auth/keys.ts";
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
-import { agreed } from "./key-changes.ts";
+import { agreed, sortedText } from "./key-changes.ts";
 import { type KeyDraft, KeyDrafts, type KeyUse, type Request, type SecretDraft } from "./key-drafts.ts";
 import type { KeyEntry, KeyKind } from "./key-entry.ts";
 import { type HeldKey, KeyIndex } from "./key-index.ts";
@@ -10,8 +10,12 @@ import type { KeyRecords } from "./key-records.ts";
 import { createKeySource, endOf } from "./key-source.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
 import { keyHash, type RandomBytes } from "./key-text.ts";
+import type { KeysStanding } from "./shared-keys.ts";
 
-/** A change of a key, after which `entry` is current. A key of `KEYS_FILE` that was taken out of it is `removed`. */
+/**
+ * A change of a key, after which `entry` is current. A key of `KEYS_FILE` that was taken out of it is `removed`, and so is a
+ * created one that is kept no longer.
+ */
 export interface KeyEvent {
   readonly kind: "created" | "changed" | "rotated" | "revoked" | "removed";
   readonly entry: KeyEntry;
@@ -38,6 +42,8 @@ export interface KeyBookOptions {
   readonly random?: RandomBytes;
   /** Kinds of keys that the server requires even if there are none. */
   readonly requires?: readonly KeyKind[];
+  /** What is known of the keys that the servers of a cluster share. Absent for a server that has its keys for itself. */
+  readonly standing?: (() => KeysStanding) | undefined;
 }
 
 /** The most valid keys. */
@@ -115,6 +121,18 @@ export class KeyBook {
     return this.#kinds.has(kind);
   }
 
+  /** A digest of what `KEYS_FILE` says; undefined if it lists no key. Servers with the same file have the same digest. */
+  fileDigest(): string | undefined {
+    const listed = this.list().filter(({ source }) => source === "file");
+    if (listed.length === 0) return undefined;
+    return keyHash(
+      listed
+        .map((entry) => sortedText({ ...timeless(entry), createdBy: "" }))
+        .toSorted()
+        .join("\n"),
+    );
+  }
+
   /** Calls a listener after each change. Returns a function that ends this. */
   onChange(listener: (event: KeyEvent) => void): () => void {
     this.#listeners.add(listener);
@@ -163,9 +181,20 @@ export class KeyBook {
   accept(entry: KeyEntry): void {
     const before = this.#index.get(entry.id)?.entry;
     if (before?.source === "file") return;
-    const next = before ? agreed(before, entry) : entry;
-    if (before && Bun.deepEquals(before, next)) return;
+    const { lastUsedAt: _, ...known } = before ?? entry;
+    const next = before ? agreed(known, entry) : entry;
+    if (before && Bun.deepEquals(known, next)) return;
     this.#put(kindOfChange(before, next), next, before);
+  }
+
+  /** Takes out a key that the servers of the cluster keep no longer. */
+  drop(id: string): void {
+    const entry = this.#index.get(id)?.entry;
+    if (!entry || entry.source === "file") return;
+    this.#index.delete(id);
+    this.drafts.forget(entry);
+    this.#options.records.remove(id);
+    this.#tell({ kind: "removed", entry, before: entry, isFirst: false });
   }
 
   /** Takes over the keys of `KEYS_FILE`, in place of those that it had before. */
@@ -191,6 +220,7 @@ export class KeyBook {
       clock: this.#options.clock,
       // Whoever creates a join token expects that workers need one.
       hasAny: (each) => this.#kinds.has(each) || (each === "worker" && this.#kinds.has("join")),
+      standing: this.#options.standing,
       onUse: (id) => this.#used(id),
     });
   }
@@ -261,15 +291,19 @@ function kindOfChange(before: KeyEntry | undefined, next: KeyEntry): KeyEvent["k
 
 /** Whether two entries of the file say the same; when they were read does not count. */
 function isSameKey(a: KeyEntry, b: KeyEntry): boolean {
-  const timeless = (entry: KeyEntry): KeyEntry => ({
+  return Bun.deepEquals(timeless(a), timeless(b));
+}
+
+/** Returns an entry of the file without the times at which it was read. */
+function timeless(entry: KeyEntry): KeyEntry {
+  return {
     ...entry,
     createdAt: 0,
     lastUsedAt: 0,
     revision: 0,
     secret: { ...entry.secret, madeAt: 0 },
     former: entry.former.map((each) => ({ ...each, madeAt: 0 })),
-  });
-  return Bun.deepEquals(timeless(a), timeless(b));
+  };
 }
 
 function endedAt({ revokedAt, expiresAt }: KeyEntry): number {

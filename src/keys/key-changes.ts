@@ -89,15 +89,58 @@ export function usesAfter(token: KeyEntry, trade: string): Pick<KeyEntry, "uses"
 }
 
 /**
- * Returns the entry that two servers agree on when one has `own` and hears of `other`. The greater revision is current. A
- * revocation stays, whoever knew of it first, so that no server brings a revoked key back.
+ * Returns the entry that two servers agree on when one has `own` and hears of `other`: the same one in whatever order they
+ * hear of several. The terms of the greater revision count. What can only move forward never moves back, even if what the
+ * servers share was lost in between and the revisions since then do not build on each other: a revocation stays, so that no
+ * server brings a revoked key back, a secret that was replaced stays replaced, and a use of a join token stays counted.
  */
 export function agreed(own: KeyEntry, other: KeyEntry): KeyEntry {
-  const isNewer =
-    other.revision === own.revision ? JSON.stringify(other) > JSON.stringify(own) : other.revision > own.revision;
-  const [current, older] = isNewer ? [other, own] : [own, other];
-  if (older.revokedAt === undefined || current.revokedAt !== undefined) return current;
-  return { ...current, revokedAt: older.revokedAt, revokedBy: older.revokedBy };
+  const current = isAhead(other, own) ? other : own;
+  const { secret, former } = replaces(other, own) ? other : own;
+  const revocation = firstRevocation(own, other);
+  const uses = Math.max(own.uses ?? 0, other.uses ?? 0);
+  return {
+    ...current,
+    secret,
+    former,
+    ...(revocation && { revokedAt: revocation.revokedAt, revokedBy: revocation.revokedBy }),
+    ...(uses > 0 && { uses }),
+  };
+}
+
+/** Whether the terms of `a` count, and not those of `b`. */
+function isAhead(a: KeyEntry, b: KeyEntry): boolean {
+  if (a.revision !== b.revision) return a.revision > b.revision;
+  const { secret: _a, former: _b, revokedAt: _c, revokedBy: _d, uses: _e, ...termsOfA } = a;
+  const { secret: _f, former: _g, revokedAt: _h, revokedBy: _i, uses: _j, ...termsOfB } = b;
+  return sortedText(termsOfA) > sortedText(termsOfB);
+}
+
+/** Whether the secret of `a` has replaced that of `b`. Of two that nobody can order, the later one has. */
+function replaces(a: KeyEntry, b: KeyEntry): boolean {
+  const [{ secret: ofA }, { secret: ofB }] = [a, b];
+  if (ofA.hash === ofB.hash) return sortedText(a.former) > sortedText(b.former);
+  if (a.former.some(({ hash }) => hash === ofB.hash)) return true;
+  if (b.former.some(({ hash }) => hash === ofA.hash)) return false;
+  return ofA.madeAt === ofB.madeAt ? ofA.hash > ofB.hash : ofA.madeAt > ofB.madeAt;
+}
+
+function firstRevocation(a: KeyEntry, b: KeyEntry): KeyEntry | undefined {
+  const revokedFirst = [a, b]
+    .filter(({ revokedAt }) => revokedAt !== undefined)
+    .toSorted(
+      (x, y) => (x.revokedAt ?? 0) - (y.revokedAt ?? 0) || ((x.revokedBy ?? "") < (y.revokedBy ?? "") ? -1 : 1),
+    );
+  return revokedFirst[0];
+}
+
+/** Returns the same text for values that say the same, whatever the order of their members. */
+export function sortedText(value: object): string {
+  return JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === "object" && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
 }
 
 function assertChangeable(entry: KeyEntry): void {

@@ -5,6 +5,7 @@ import { callerName, readOwner } from "./key-caller.ts";
 import { type FormerSecret, type KeyEntry, type KeyKind, KIND_NAMES } from "./key-entry.ts";
 import type { HashedKey, KeyIndex } from "./key-index.ts";
 import { readKeyText } from "./key-text.ts";
+import type { KeysStanding } from "./shared-keys.ts";
 
 export interface MadeKeysOptions {
   readonly kind: KeyKind;
@@ -14,6 +15,8 @@ export interface MadeKeysOptions {
   readonly hasAny: (kind: KeyKind) => boolean;
   /** Notes that the key with this id was used. */
   readonly onUse: (id: string) => void;
+  /** What is known of the keys that the servers of a cluster share. */
+  readonly standing?: (() => KeysStanding) | undefined;
 }
 
 /** Why a key is no longer valid, as the code that a client gets. */
@@ -27,15 +30,29 @@ export function endOf(entry: KeyEntry, now: number, validUntil?: number): EndOfK
 }
 
 /** Creates a source of the keys of one kind in an index. */
-export function createKeySource({ kind, index, clock, hasAny, onUse }: MadeKeysOptions): KeySource {
+export function createKeySource({ kind, index, clock, hasAny, onUse, standing }: MadeKeysOptions): KeySource {
+  const away = () => {
+    const stands = standing?.();
+    return stands?.kind === "away" ? stands : undefined;
+  };
+  /** Whether nobody knows whether a key was revoked meanwhile. The keys of `KEYS_FILE` are always known. */
+  const isStale = ({ source }: KeyEntry): boolean => {
+    const until = source === "file" ? undefined : away()?.until;
+    return until !== undefined && clock.now() >= until;
+  };
   return {
     get isEmpty() {
-      return !hasAny(kind);
+      return !hasAny(kind) && !this.isUnread;
+    },
+    get isUnread() {
+      return !hasAny(kind) && (away()?.isUnread ?? false);
     },
     find(hash): KeyRecord | undefined {
       const found = index.find(hash);
       if (found === undefined || found.held.entry.kind !== kind) return undefined;
-      return endOf(found.held.entry, clock.now(), found.validUntil) === undefined ? found.record : undefined;
+      const { entry } = found.held;
+      const isValid = endOf(entry, clock.now(), found.validUntil) === undefined;
+      return isValid && !isStale(entry) ? found.record : undefined;
     },
     hasOwner(owner): boolean {
       const named = readOwner(owner);
@@ -49,9 +66,12 @@ export function createKeySource({ kind, index, clock, hasAny, onUse }: MadeKeysO
     },
     explain(key, hash): KeyRefusal | undefined {
       const found = index.find(hash);
-      if (found) return refusalOf(found, kind, clock.now());
+      if (found) return refusalOf(found, kind, clock.now()) ?? (isStale(found.held.entry) ? STALE : undefined);
+      const form = readKeyText(key).kind;
+      // Another server may have created it.
+      if (form === "key" && away()) return UNHEARD;
       // Without any key of this form there is nothing that could have been mistyped.
-      if (index.size === 0 || readKeyText(key).kind !== "mistyped") return undefined;
+      if (index.size === 0 || form !== "mistyped") return undefined;
       return {
         code: "invalid_api_key",
         message:
@@ -63,6 +83,22 @@ export function createKeySource({ kind, index, clock, hasAny, onUse }: MadeKeysO
     },
   };
 }
+
+const UNCONFIRMED = { code: "key_not_confirmed", caller: undefined, isGuess: false } as const;
+
+const UNHEARD: KeyRefusal = {
+  ...UNCONFIRMED,
+  reason: "key_not_heard_of",
+  message:
+    "This server does not know this key, but it cannot reach the records of its cluster in NATS, which may have it. Try again shortly.",
+};
+
+const STALE: KeyRefusal = {
+  ...UNCONFIRMED,
+  reason: "keys_stale",
+  message:
+    "This server cannot reach the records of its cluster in NATS, and has not heard for longer than KEYS_STALE_MAX whether this key was revoked. Try again shortly.",
+};
 
 /** Finds the secret that an owner name stands for; for a name of a whole key, the current one. */
 function secretOf({ secret, former }: KeyEntry, digest: string | undefined): Partial<FormerSecret> | undefined {

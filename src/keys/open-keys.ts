@@ -24,6 +24,8 @@ export interface OpenKeysOptions {
   readonly source: KeysFileSource | undefined;
   /** Undefined if made keys are not kept. */
   readonly records: KeyRecords | undefined;
+  /** The keys that all servers of a cluster share. Undefined for a server that has its keys for itself. */
+  readonly shared?: (SharedKeys & { readonly areKept: boolean }) | undefined;
   /** Undefined if limits of tenants that operators set are not kept. */
   readonly tenantRecords?: TenantRecords | undefined;
   /** Concurrent requests of each key; 0 sets no limit. */
@@ -32,7 +34,7 @@ export interface OpenKeysOptions {
 
 /** Opens the keys that are kept and those of `KEYS_FILE`. Returns what is wrong with that file, if it is invalid. */
 export async function openKeys(
-  { source, records, tenantRecords, maxRequests }: OpenKeysOptions,
+  { source, records, shared, tenantRecords, maxRequests }: OpenKeysOptions,
   { clock, log }: Pick<Deps, "clock" | "log">,
 ): Promise<OpenedKeys | { readonly faults: readonly string[] }> {
   // A file that somebody empties must not let everybody in.
@@ -41,7 +43,9 @@ export async function openKeys(
     clock,
     maxRequests,
     requires: source ? ["client"] : [],
+    standing: shared && (() => shared.standing()),
   });
+  shared?.watch({ saved: (entry) => book.accept(entry), removed: (id) => book.drop(id) });
   const unreadable = records?.unreadable?.() ?? 0;
   if (unreadable > 0)
     log.error("keys.unreadable", {
@@ -52,5 +56,14 @@ export async function openKeys(
   const tenants = new TenantBook({ records: tenantRecords, clock });
   const file = source && new KeysFileWatch({ source, book, tenants, clock, log });
   const faults = (await file?.start()) ?? [];
-  return faults.length > 0 ? { faults } : { book, tenants, isKept: records !== undefined, file };
+  if (faults.length > 0) return { faults };
+  return {
+    book,
+    tenants,
+    get isKept() {
+      return shared?.areKept ?? records !== undefined;
+    },
+    file,
+    shared,
+  };
 }

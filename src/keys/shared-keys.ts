@@ -25,6 +25,8 @@ export interface SharedKeys {
   write(entry: KeyEntry): Promise<SharedWrite>;
   /** Tells the listener what other servers change. Called once, before the server hears of anything. */
   watch(listener: SharedKeysListener): void;
+  /** Calls the listener once it is known which keys there are, if that is not known yet. */
+  onRead(listener: () => void): void;
 }
 
 export interface SharedKeysListener {
@@ -32,6 +34,4 @@ export interface SharedKeysListener {
   saved(entry: KeyEntry): void;
   /** A key is kept no longer. */
   removed(id: string): void;
-  /** The standing is of another kind. */
-  stood(standing: KeysStanding): void;
 }

@@ -1,4 +1,4 @@
-import { parsed, path, word } from "./kinds.ts";
+import { duration, parsed, path, word } from "./kinds.ts";
 import { natsUrls } from "./nats-url.ts";
 import { listener, peerAddress } from "./network.ts";
 import { type Kind, setting, unset } from "./setting.ts";
@@ -55,6 +55,12 @@ export const clusterTable = {
     needs: "NATS_URL",
     default: "false",
     help: "Whether a NATS server on another machine may be used without credentials. Anyone who reaches it can then join the cluster.",
+  }),
+  keysStaleMs: setting(duration("0s", "365d"), {
+    variable: "KEYS_STALE_MAX",
+    needs: "NATS_URL",
+    default: "1h",
+    help: "How long keys that were created in the cluster are accepted as last known while this server cannot reach NATS. Afterwards they get 503. Keys of API_KEY, CLIENT_KEY, ADMIN_KEY and KEYS_FILE are always accepted.",
   }),
   region: unset(name, {
     variable: "REGION",

@@ -26,7 +26,8 @@ function findInBus({ bus, peers }: ClusterFacts): readonly Found[] {
     problem({
       code: "cluster_records_missing",
       severity: "warning",
-      title: "NATS keeps no records: who owns an id, and what was drained or blocked, is known to one server only.",
+      title:
+        "NATS keeps no records: created keys, who owns an id, and what was drained or blocked are known to one server only.",
       advice:
         "Start nats-server with JetStream (`-js` and a directory to store in), and let the cluster's user publish to `$JS.API.>` and `$KV.>`.",
     }),
@@ -179,7 +180,7 @@ function findDifferences({ id, hasSameKeys, clockAheadMs = 0 }: PeerFacts): read
         severity: "critical",
         title: `Server ${id} has other keys than this one: it refuses clients or workers that this one accepts.`,
         advice:
-          "Set the same API_KEY, CLIENT_KEY and ADMIN_KEY on all servers, in the same order, and restart or reload them.",
+          "Set the same API_KEY, CLIENT_KEY and ADMIN_KEY on all servers, in the same order, give them the same KEYS_FILE, and restart or reload them.",
         afterMs: SETTLING_MS,
       }),
     );

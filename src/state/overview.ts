@@ -12,7 +12,7 @@ import type { OwnRow } from "./cluster-state.ts";
 import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
 import { added, isAlike, type PoolState, sumOf, type Totals, toPoolState, toSample, ZERO } from "./overview-totals.ts";
 import { type Problem, Problems } from "./problems.ts";
-import { findCommon } from "./problems-found.ts";
+import { findCommon, type KeysAway } from "./problems-found.ts";
 import type { ServerState } from "./server-state.ts";
 
 export interface OverviewOptions {
@@ -31,6 +31,8 @@ export interface OverviewOptions {
   readonly areRecordsFailing: () => boolean;
   /** What is wrong with `KEYS_FILE`; undefined if it is valid, or there is none. */
   readonly keysFileProblem?: () => string | undefined;
+  /** Whether created keys are as last known; undefined if they are current. */
+  readonly keysAway?: () => KeysAway | undefined;
   /** Why users cannot sign in through the issuer; undefined if they can, or there is none. */
   readonly identityProblem?: () => IdentityProblem | undefined;
   /** Creates the overview of the cluster; absent without a cluster. */
@@ -199,6 +201,7 @@ export class Overview {
       areOwnersForgotten: config.dataDir === undefined && config.natsServers.length === 0 && access.hasSeveralOwners,
       areRecordsFailing: areRecordsFailing(),
       keysFileProblem: this.#options.keysFileProblem?.(),
+      keysAway: this.#options.keysAway?.(),
       identityProblem: this.#options.identityProblem?.(),
       plugins: pulses.map((each) => ({
         ...each,

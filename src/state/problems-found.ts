@@ -20,6 +20,8 @@ export interface ServerFacts {
   readonly areRecordsFailing: boolean;
   /** What is wrong with `KEYS_FILE`; undefined if it is valid, or there is none. */
   readonly keysFileProblem?: string | undefined;
+  /** Whether created keys are as last known, because no change of them is heard in the cluster; undefined if they are not. */
+  readonly keysAway?: KeysAway | undefined;
   /** Why users cannot sign in through the issuer; undefined if they can, or there is none. */
   readonly identityProblem?: IdentityProblem | undefined;
   readonly plugins: readonly PluginFacts[];
@@ -28,6 +30,16 @@ export interface ServerFacts {
   readonly failures: number;
   /** Requests refused because of their credentials within the last minute. */
   readonly authFailures: number;
+}
+
+/** The time for which created keys count as last known. Times are milliseconds since 1970. */
+export interface KeysAway {
+  readonly since: number;
+  readonly until: number;
+  /** Whether the keys of the cluster were not read since the start of the server. */
+  readonly isUnread: boolean;
+  /** Whether `until` has passed. */
+  readonly isStale: boolean;
 }
 
 export interface PluginFacts {
@@ -72,6 +84,7 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
     ...findOpenDoors(facts),
     ...findForgetting(facts),
     ...findInKeysFile(facts),
+    ...findKeysAway(facts),
     ...findIdentity(facts),
   ];
 }
@@ -217,6 +230,38 @@ function findInKeysFile({ keysFileProblem }: ServerFacts): readonly Found[] {
       advice: `Correct the file; it is read again within a second. ${keysFileProblem}.`,
     },
   ];
+}
+
+/** How long changes of keys may be unheard before it is a problem. A restart of NATS takes a second. */
+const KEYS_AWAY_MS = 3000;
+
+function findKeysAway({ keysAway }: ServerFacts): readonly Found[] {
+  if (!keysAway) return [];
+  const { since, until, isUnread, isStale } = keysAway;
+  const heard = isUnread
+    ? "has not read the keys of its cluster since its start"
+    : `has heard of no change of keys since ${clockText(since)}`;
+  const ends = isStale
+    ? "so it refuses all created keys with 503 until it does"
+    : isUnread
+      ? `so it accepts only the keys of its own copy, until ${clockText(until)}`
+      : `so created keys are accepted as last known, until ${clockText(until)}`;
+  return [
+    {
+      plugin: null,
+      code: isStale ? "cluster_keys_stale" : "cluster_keys_away",
+      severity: isStale ? "critical" : "warning",
+      title: `This server ${heard}, ${ends}.`,
+      advice:
+        "Check that NATS runs with JetStream and that this server reaches it. Until then, keys cannot be changed here; keys of the settings and of KEYS_FILE are accepted as always. KEYS_STALE_MAX is how long created keys outlive the connection.",
+      afterMs: isStale ? 0 : KEYS_AWAY_MS,
+    },
+  ];
+}
+
+/** Writes a time as operators read it: `2027-01-31 14:05:09 UTC`. */
+function clockText(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
 function findIdentity({ identityProblem }: ServerFacts): readonly Found[] {

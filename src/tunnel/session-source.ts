@@ -57,6 +57,7 @@ type Refusal =
   | "unauthorized"
   | "unexpected_client_key"
   | "too_many_wrong_keys"
+  | "key_not_confirmed"
   | "join_token_unknown"
   | "join_token_expired"
   | "join_token_revoked"

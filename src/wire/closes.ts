@@ -31,6 +31,7 @@ export const CLOSES = {
   unauthorized: { code: 1008, reason: "unauthorized", redial: "slowly", hint: "set --client-key (CLIENT_KEY) to a key that the server accepts from workers" },
   unexpected_client_key: { code: 1008, reason: "unexpected client key", redial: "slowly", hint: "the server has no client key: set one there, or leave --client-key out" },
   too_many_wrong_keys: { code: 1008, reason: "too many wrong keys", redial: "slowly", hint: "this address has sent many wrong keys within a minute, and this one is wrong too: set --client-key (CLIENT_KEY) to a key that the server accepts from workers" },
+  key_not_confirmed: { code: 1013, reason: "key not confirmed", redial: "soon" },
   key_removed: { code: 1008, reason: "client key removed", redial: "slowly", hint: "the server no longer accepts this worker's key or role: set --client-key (CLIENT_KEY) to a key that it accepts" },
   join_token_unknown: { code: 1008, reason: "unknown join token", redial: "slowly", hint: "no such join token was made at this server: compare --join (JOIN_TOKEN) and --server with what the operator gave you" },
   join_token_expired: { code: 1008, reason: "join token expired", redial: "slowly", hint: "ask the operator for another join token (moorage join-token create), and start again with it as --join" },

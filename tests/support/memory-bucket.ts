@@ -80,6 +80,7 @@ export class View implements Bucket {
   readonly isNew: boolean;
   readonly ended: Promise<void>;
   readonly identity: string;
+  readonly confirmedAt = 0;
   readonly #bucket: MemoryBucket;
   readonly #end: () => void;
   readonly #changes: (() => void)[] = [];

@@ -81,6 +81,8 @@ export class ScriptedCluster implements AppCluster, ClusterSights, ClusterReport
 
   takeKeys(): void {}
 
+  takeKeysFile(): void {}
+
   watch(): SessionWatch {
     return {
       mayClaim: () => true,

@@ -63,6 +63,8 @@ export class View implements SharedKeys {
     this.deliver();
   }
 
+  onRead(): void {}
+
   deliver(): void {
     for (const [id, entry] of this.#entries) {
       if (this.#heard.get(id) === entry) continue;

@@ -5,8 +5,8 @@ import type { Clock } from "../../system/deps.ts";
 import type { Bucket, BucketEntry, BucketWatcher, BucketWrite, OpenedBucket } from "../records/bucket.ts";
 import { reasonOf } from "./dial.ts";
 
-/** The largest record; a drained worker's has a few hundred bytes. */
-const MAX_VALUE_BYTES = 16 * 1024;
+/** The largest record: a key with a hundred models of the longest names. A drained worker's has a few hundred bytes. */
+const MAX_VALUE_BYTES = 128 * 1024;
 /** Copies in a NATS cluster, so that the loss of one node loses nothing and stops no writes. */
 const REPLICAS = 3;
 /** How long NATS may have no place for three copies before the bucket is created with one. */
@@ -72,7 +72,7 @@ async function open(
   connection: NatsConnection,
   name: string,
   replicas: number,
-  clock: Pick<Clock, "every">,
+  clock: Pick<Clock, "elapsed" | "every">,
 ): Promise<NatsBucket> {
   const kvm = new Kvm(connection);
   const kv = await kvm.create(name, {
@@ -83,8 +83,11 @@ async function open(
   });
   const id = await idOf(kv);
   const { streamInfo } = await kv.status();
-  // The bucket may have been created before NATS had three servers. It stays as it is if there is no place for more copies.
-  if (streamInfo.config.num_replicas < replicas) await addCopies(kvm, streamInfo.config.name, replicas).catch(() => {});
+  const { name: stream, num_replicas: copies, max_msg_size: maxBytes } = streamInfo.config;
+  // The bucket may have been created by an earlier version.
+  if (maxBytes > 0 && maxBytes < MAX_VALUE_BYTES) await change(kvm, stream, { max_msg_size: MAX_VALUE_BYTES });
+  // Or before NATS had three servers. It stays as it is if there is no place for more copies.
+  if (copies < replicas) await change(kvm, stream, { num_replicas: replicas }).catch(() => {});
   return new NatsBucket(kv, connection, id, streamInfo, clock);
 }
 
@@ -116,9 +119,13 @@ function toId(entry: KvEntry | null): BucketId | undefined {
   return { text: decoder.decode(entry.value), revision: entry.revision };
 }
 
-async function addCopies(kvm: Kvm, stream: string, replicas: number): Promise<void> {
+async function change(
+  kvm: Kvm,
+  stream: string,
+  config: { num_replicas?: number; max_msg_size?: number },
+): Promise<void> {
   const { streams } = await kvm.js.jetstreamManager();
-  await streams.update(stream, { num_replicas: replicas });
+  await streams.update(stream, config);
 }
 
 /** What JetStream says of the stream of a bucket. */
@@ -141,6 +148,8 @@ export class NatsBucket implements Bucket {
   #told = 0;
   /** The same at the last comparison, and the last revision that the bucket had then. */
   #compared = { told: 0, last: 0 };
+  readonly #clock: Pick<Clock, "elapsed">;
+  #confirmedAt: number | undefined;
   #end: () => void = () => {};
 
   constructor(
@@ -148,9 +157,10 @@ export class NatsBucket implements Bucket {
     connection: NatsConnection,
     id: BucketId,
     { created, state }: StreamFacts,
-    clock: Pick<Clock, "every">,
+    clock: Pick<Clock, "elapsed" | "every">,
   ) {
     this.#kv = kv;
+    this.#clock = clock;
     this.identity = id.text;
     this.#created = created;
     // Nothing was written before the id, and nothing after it.
@@ -162,6 +172,10 @@ export class NatsBucket implements Bucket {
     void connection.closed().then(() => this.#end());
     const stop = clock.every(COMPARE_MS, () => void this.#compare());
     void this.ended.then(stop);
+  }
+
+  get confirmedAt(): number | undefined {
+    return this.#confirmedAt;
   }
 
   watch(watcher: BucketWatcher): void {
@@ -204,10 +218,12 @@ export class NatsBucket implements Bucket {
   async #compare(): Promise<void> {
     const { told, last } = this.#compared;
     if (this.#told === told && told < last) return this.#end();
+    const askedAt = this.#clock.elapsed();
     try {
       const { streamInfo } = await this.#kv.status();
       if (streamInfo.created !== this.#created) return this.#end();
       this.#compared = { told: this.#told, last: streamInfo.state.last_seq };
+      if (this.#confirmedAt !== undefined && this.#told >= streamInfo.state.last_seq) this.#confirmedAt = askedAt;
     } catch (error) {
       // Any other error means that JetStream does not answer now, which says nothing about the bucket.
       if (codeOf(error) === NO_STREAM) this.#end();
@@ -221,6 +237,7 @@ export class NatsBucket implements Bucket {
       isReady = true;
       // The last revisions may belong to records that the bucket has forgotten, which no watch reports.
       this.#told = Math.max(this.#told, this.#openedAt);
+      this.#confirmedAt = this.#clock.elapsed();
       watcher.onReady();
     };
     let hasOld = false;

@@ -17,6 +17,8 @@ export interface Bucket {
   readonly ended: Promise<void>;
   /** Identifies the bucket. One that is made after another was lost has another identity, although it has the same name. */
   readonly identity: string;
+  /** `Clock.elapsed` of the last moment at which the watch was known to have told everything; undefined before the first. */
+  readonly confirmedAt: number | undefined;
   /** Whether nothing was ever written to it. */
   readonly isNew: boolean;
   /**

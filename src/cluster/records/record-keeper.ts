@@ -1,12 +1,14 @@
 import type { CancelTimer, Clock, Log } from "../../system/deps.ts";
 import type { BusState, Unsubscribe } from "../bus.ts";
-import type { OpenedBucket } from "./bucket.ts";
+import type { Bucket, OpenedBucket } from "./bucket.ts";
 import type { RecordTable } from "./record-table.ts";
 
 /** Milliseconds until a bucket that ended or failed is opened again, and between attempts to write what has failed. */
 const RETRY_MS = 1000;
 /** The same where there is no JetStream, which only an operator can change. */
 const ABSENT_RETRY_MS = 30_000;
+/** How long nobody may know whether the bucket has more than was told. It is asked every 2 s, and may take 5 s to answer. */
+const QUIET_MS = 10_000;
 /** How long the end of the server may wait for its last changes to be written, and how often it looks. */
 const LAST_WRITES_MS = 1000;
 const LOOK_MS = 10;
@@ -31,6 +33,8 @@ export class RecordKeeper {
   #isClosed = false;
   #cancelRetry: CancelTimer = () => {};
   #loggedAt = Number.NEGATIVE_INFINITY;
+  #bucket: Bucket | undefined;
+  #confirmedAt: number | undefined;
 
   /** Begins at once. */
   constructor(options: RecordKeeperOptions) {
@@ -43,6 +47,19 @@ export class RecordKeeper {
   /** Whether records are kept where other servers find them; undefined until that is known. */
   get hasRecords(): boolean | undefined {
     return this.#hasRecords;
+  }
+
+  /** `Clock.elapsed` of the last moment at which all changes were known here; undefined if there was none yet. */
+  get confirmedAt(): number | undefined {
+    return this.#bucket?.confirmedAt ?? this.#confirmedAt;
+  }
+
+  /** Whether records can be read and written now, and all changes become known here. */
+  get isReached(): boolean {
+    const { bus, clock, table } = this.#options;
+    const { confirmedAt } = this;
+    if (bus.state.kind !== "up" || !table.isReady || confirmedAt === undefined) return false;
+    return clock.elapsed() - confirmedAt < QUIET_MS;
   }
 
   /** Resolves when the last changes are written, or cannot be written in time. */
@@ -65,8 +82,11 @@ export class RecordKeeper {
     if (this.#isClosed) return;
     if (opened.ok) {
       this.#hasRecords = true;
+      this.#bucket = opened.bucket;
       table.attach(opened.bucket);
       await opened.bucket.ended;
+      this.#confirmedAt = this.confirmedAt;
+      this.#bucket = undefined;
       table.detach();
     } else {
       if (opened.isAbsent) this.#hasRecords = false;
@@ -88,7 +108,7 @@ export class RecordKeeper {
     this.#loggedAt = clock.elapsed();
     log.warn("cluster.records_not_kept", {
       reason,
-      effect: "drains, blocks and owners of worker ids count on the server alone that learned of them",
+      effect: "created keys, drains, blocks and owners of worker ids count on the server alone that learned of them",
       hint: "switch JetStream on in nats-server, and let the NATS user use it",
     });
   }

@@ -18,6 +18,15 @@ interface Known {
   readonly revision: number;
 }
 
+/** Joins two versions of a record, of which one was known here and the bucket has the other. */
+export type RecordMerge = (key: string, own: string, other: string) => string;
+
+/**
+ * How a write ended that was made for somebody who waits. `conflict`: the record has changed, and its new version was told.
+ * `unknown`: the connection broke meanwhile. `away`: nothing was written.
+ */
+export type ConfirmedWrite = "written" | "conflict" | "unknown" | "away";
+
 /** Receives the changes of other servers. An undefined value means that the record was removed. */
 export type RecordListener = (key: string, value: string | undefined) => void;
 
@@ -34,6 +43,7 @@ export class RecordTable {
   readonly #writing = new Map<string, string | undefined>();
   readonly #listeners: { readonly prefix: string; readonly listener: RecordListener }[] = [];
   readonly #onReady: (() => void)[] = [];
+  readonly #merges: { readonly prefix: string; readonly merge: RecordMerge }[] = [];
   #bucket: Bucket | undefined;
   #isReady = false;
   #hasLoaded = false;
@@ -43,6 +53,11 @@ export class RecordTable {
   /** Whether the records of a bucket have been read since the start. */
   get hasLoaded(): boolean {
     return this.#hasLoaded;
+  }
+
+  /** Whether there is a bucket, and its records have been read. */
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   /** The number of changes that the bucket does not have yet. */
@@ -74,6 +89,14 @@ export class RecordTable {
   }
 
   /**
+   * Sets how versions of records whose keys begin with `prefix` are joined. What this server knew of them then outlives the
+   * loss of a bucket, and an older bucket gets the records that it lacks. It MUST come to the same result in any order.
+   */
+  mergeBy(prefix: string, merge: RecordMerge): void {
+    this.#merges.push({ prefix, merge });
+  }
+
+  /**
    * Adds a record that this server has kept itself. It is used until a bucket is read, and is written to a new bucket. If an
    * older bucket lacks it, it was removed while this server was away, and is dropped.
    */
@@ -93,6 +116,33 @@ export class RecordTable {
     const isLost = this.#pending.get(key)?.isLost ?? false;
     this.#pending.set(key, { value, base, isLost });
     this.flush();
+  }
+
+  /** Changes a record on the condition that the bucket still has the version that is known here. */
+  async write(key: string, value: string): Promise<ConfirmedWrite> {
+    const bucket = this.#bucket;
+    if (!bucket || !this.#isReady) return "away";
+    // What this server has to write itself comes first.
+    if (this.#pending.has(key) || this.#writing.has(key)) return "conflict";
+    const base = this.#known.get(key)?.revision ?? 0;
+    // Until the answer arrives, the watch may tell of this change, as of that of another server.
+    const written = await bucket.write(key, value, base);
+    if (this.#bucket && this.#bucket.identity !== bucket.identity) return "unknown";
+    if (written.kind === "written") {
+      this.#confirm(key, value, written.revision);
+      return "written";
+    }
+    const entry = await bucket.read(key);
+    if (this.#bucket !== bucket) return written.kind === "conflict" ? "away" : "unknown";
+    if (entry === "failed") return written.kind === "conflict" ? "away" : "unknown";
+    if (written.kind === "failed" && entry?.value !== value) return "unknown";
+    if (written.kind === "failed" && entry) {
+      this.#confirm(key, value, entry.revision);
+      return "written";
+    }
+    if (entry) this.#take(entry);
+    else if (this.#known.get(key)?.revision === base) this.#forget(key);
+    return "conflict";
   }
 
   /** Takes over the records of a bucket, in place of an earlier one. */
@@ -143,9 +193,21 @@ export class RecordTable {
     // The bucket reports the writes of this server like those of others.
     if (this.#writing.has(key) && this.#writing.get(key) === value) return this.#confirm(key, value, revision);
     const before = this.get(key);
+    const merged = this.#merge(key, before, value);
     this.#known.set(key, { value, revision });
     this.#pending.delete(key);
-    if (before !== value) this.#tell(key, value);
+    if (merged !== value) this.#pending.set(key, { value: merged, base: revision, isLost: false });
+    if (before !== merged) this.#tell(key, merged);
+    if (merged !== value) this.flush();
+  }
+
+  #merge(key: string, own: string | undefined, other: string | undefined): string | undefined {
+    if (own === undefined || other === undefined || own === other) return other;
+    return this.#mergeOf(key)?.(key, own, other) ?? other;
+  }
+
+  #mergeOf(key: string): RecordMerge | undefined {
+    return this.#merges.find(({ prefix }) => key.startsWith(prefix))?.merge;
   }
 
   /** Notes that the bucket has a change of this server. The server may have changed the record again since. */
@@ -175,7 +237,8 @@ export class RecordTable {
     for (const [key, { value, revision }] of this.#known) {
       if (seen.has(key)) continue;
       if (revision > 0) this.#forget(key);
-      else if (isOurs && !this.#pending.has(key)) this.#pending.set(key, { value, base: 0, isLost: false });
+      else if ((isOurs || this.#mergeOf(key)) && !this.#pending.has(key))
+        this.#pending.set(key, { value, base: 0, isLost: false });
       else if (!this.#pending.has(key)) this.#forget(key);
       this.#known.delete(key);
     }

@@ -38,13 +38,13 @@ export interface SharedFailures {
 export class Failures {
   readonly #clock: Clock;
   readonly #tells: Tells;
-  readonly #secret: string;
+  readonly #secret: () => string;
   readonly #listeners = new Map<FailureKind, (name: string, keys: number) => void>();
   readonly #gathered = new Map<string, [FailureKind, string, number]>();
   #cancelTell: CancelTimer | undefined;
 
-  /** `secret` MUST be known to the servers of the cluster and to nobody else. */
-  constructor(clock: Clock, tells: Tells, secret: string) {
+  /** `secret` MUST be known to the servers of the cluster and to nobody else. It may change once the servers agree on one. */
+  constructor(clock: Clock, tells: Tells, secret: () => string) {
     this.#clock = clock;
     this.#tells = tells;
     this.#secret = secret;
@@ -67,7 +67,7 @@ export class Failures {
   }
 
   #nameOf(address: string): string {
-    const hmac = new Bun.CryptoHasher("sha256", this.#secret);
+    const hmac = new Bun.CryptoHasher("sha256", this.#secret());
     return hmac.update(address).digest("base64url").slice(0, DIGEST_CHARS);
   }
 

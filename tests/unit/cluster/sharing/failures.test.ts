@@ -16,7 +16,7 @@ function create(count: number, limit: number) {
       texts.push(text);
       return tell.call(line, peer, text);
     };
-    const failures = new Failures(clock, new Tells(line), "a secret of the cluster");
+    const failures = new Failures(clock, new Tells(line), () => "a secret of the cluster");
     return {
       keys: new FailureLimit(limit, clock, failures.of("key")),
       tokens: new FailureLimit(limit, clock, failures.of("token")),

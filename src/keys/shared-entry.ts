@@ -1,0 +1,60 @@
+import * as v from "valibot";
+import { parseJson } from "../json/parse.ts";
+import { cleanText } from "../wire/clean-text.ts";
+import { isId } from "../wire/names.ts";
+import { type KeyEntry, MAX_FORMER_SECRETS, parseKeyEntry } from "./key-entry.ts";
+import { areTermsInBounds } from "./key-spec.ts";
+
+// An entry as the servers of a cluster share it. Whoever may write to that place may write anything, so what is read there
+// is checked as strictly as a request.
+
+/** The latest time that a date can have, in milliseconds since 1970. */
+const MAX_TIME = 8.64e15;
+const MAX_CALLER_CHARS = 256;
+
+const time = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_TIME));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
+const caller = v.pipe(
+  v.string(),
+  v.maxLength(MAX_CALLER_CHARS),
+  v.check((text) => cleanText(text) === text),
+);
+const digest = v.pipe(v.string(), v.regex(/^[\da-f]{64}$/));
+const secretMembers = {
+  hash: digest,
+  hint: v.pipe(v.string(), v.regex(/^m[kj]_[\da-z]{4}…$/)),
+  madeAt: time,
+  operation: v.optional(digest),
+};
+
+/** The members of an entry beside its terms. */
+const boundsSchema = v.object({
+  id: v.pipe(v.string(), v.regex(/^[\da-z]{12}$/)),
+  source: v.literal("made"),
+  secret: v.object(secretMembers),
+  former: v.pipe(v.array(v.object({ ...secretMembers, validUntil: time })), v.maxLength(MAX_FORMER_SECRETS)),
+  revision: v.pipe(count, v.minValue(1)),
+  createdAt: time,
+  createdBy: caller,
+  revokedAt: v.optional(time),
+  revokedBy: v.optional(caller),
+  workerId: v.optional(v.pipe(v.string(), v.check(isId))),
+  uses: v.optional(count),
+  expiresAt: v.optional(time),
+});
+
+/** Returns an entry as text. When the key was last used is left out, because each server notes that for itself. */
+export function sharedText(entry: KeyEntry): string {
+  // The parser puts the members in one order, so equal entries are equal texts.
+  const { lastUsedAt: _, ...shared } = parseKeyEntry(entry) ?? entry;
+  return JSON.stringify(shared);
+}
+
+/** Reads the entry of the key with this id; undefined for a text that is none. */
+export function readSharedEntry(id: string, text: string): KeyEntry | undefined {
+  const value = parseJson(text);
+  const entry = parseKeyEntry(value);
+  if (entry?.id !== id || !v.is(boundsSchema, value) || !areTermsInBounds(entry.kind, entry)) return undefined;
+  const { lastUsedAt: _, ...shared } = entry;
+  return shared;
+}

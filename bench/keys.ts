@@ -2,6 +2,7 @@ import { createAuth } from "../src/auth/auth.ts";
 import type { Visit } from "../src/http/visit.ts";
 import { KeyBook } from "../src/keys/key-book.ts";
 import { createMemoryRecords } from "../src/keys/key-records.ts";
+import { readSharedEntry, sharedText } from "../src/keys/shared-entry.ts";
 import { Allowance } from "../src/limits/allowance.ts";
 import { Calendar } from "../src/limits/calendar.ts";
 import { systemClock } from "../src/system/clock.ts";
@@ -25,10 +26,14 @@ export async function measureKeys(_children: Children, isQuick: boolean): Promis
   const mib = memoryOf(KEYS);
   const many = doorOf(KEYS);
   const few = doorOf(1);
+  const texts = sharedTextsOf(KEYS);
   const [manyUs, fewUs, wrongUs, limitUs]: [number[], number[], number[], number[]] = [[], [], [], []];
+  const readMs: number[] = [];
   for (let round = 0; round <= rounds; round += 1) {
     const measured = [microseconds(many.enter), microseconds(few.enter), microseconds(many.refuse), limits()];
     // The first round warms up.
+    const readingMs = milliseconds(() => readShared(texts));
+    if (round > 0) readMs.push(readingMs);
     if (round > 0) for (const [at, list] of [manyUs, fewUs, wrongUs, limitUs].entries()) list.push(measured[at] ?? 0);
   }
   return {
@@ -54,6 +59,7 @@ export async function measureKeys(_children: Children, isQuick: boolean): Promis
             [`refusing a revoked key, ${KEYS} keys, µs`, spread(wrongUs, 2)],
             ["asking the limits of a key, beginning and settling a job, µs", spread(limitUs, 2)],
             [`memory of ${KEYS} keys, MiB`, mib.toFixed(1)],
+            [`reading ${KEYS} keys of a cluster at the start, without NATS, ms`, spread(readMs, 0)],
           ],
         },
       ],
@@ -84,6 +90,25 @@ function memoryOf(count: number): number {
   const bytes = usedBytes() - before;
   if (book.list().length !== count) throw new Error("keys are missing");
   return bytes / 2 ** 20;
+}
+
+/** Returns the records of keys in the bucket of a cluster, by id. */
+function sharedTextsOf(count: number): ReadonlyMap<string, string> {
+  const { book } = createBook(count);
+  return new Map(book.list().map((entry) => [entry.id, sharedText(entry)]));
+}
+
+/** Reads and checks the records of all keys, and puts the keys into a book, as a server does that joins a cluster. */
+function readShared(texts: ReadonlyMap<string, string>): void {
+  const entries = [...texts].flatMap(([id, text]) => readSharedEntry(id, text) ?? []);
+  const book = new KeyBook({ records: createMemoryRecords(entries), clock: systemClock, maxRequests: 200 });
+  if (book.list().length !== texts.size) throw new Error("keys are missing");
+}
+
+function milliseconds(run: () => void): number {
+  const from = performance.now();
+  run();
+  return performance.now() - from;
 }
 
 function doorOf(count: number): Door {

@@ -26,6 +26,7 @@ import type { RecordKeeper } from "./records/record-keeper.ts";
 import { Counts } from "./sharing/counts.ts";
 import { Failures } from "./sharing/failures.ts";
 import { SharedKeyUses } from "./sharing/key-uses.ts";
+import { LastUses } from "./sharing/last-uses.ts";
 import { Prefixes } from "./sharing/prefixes.ts";
 import { ClusterReport } from "./state/cluster-state.ts";
 import { BusPeerStates } from "./state/peer-states.ts";
@@ -93,6 +94,7 @@ export class Cluster {
   readonly #failures: Failures;
   readonly #keyUses: SharedKeyUses;
   readonly #prefixes: Prefixes;
+  readonly #lastUses: LastUses;
   readonly #balance: WorkerBalance;
   readonly #name: string;
   #lists: KeyLists;
@@ -183,6 +185,8 @@ export class Cluster {
     this.#counts = new Counts(clock, tells);
     this.#failures = new Failures(clock, tells, secretFor("addresses"));
     this.#prefixes = new Prefixes(clock, tells);
+    this.#lastUses = new LastUses(clock, tells);
+    keys?.shareUses(this.#lastUses);
     this.#keyUses = new SharedKeyUses(clock, tells, self);
     this.keyUses = this.#keyUses;
     this.limits = { requests: this.#counts, keys: this.#failures.of("key"), tokens: this.#failures.of("token") };
@@ -238,6 +242,7 @@ export class Cluster {
     this.#failures.close();
     this.#keyUses.close();
     this.#prefixes.close();
+    this.#lastUses.close();
     this.presence.close();
     this.#calls.close();
     this.links.close(SERVER_STOPS);

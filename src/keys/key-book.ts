@@ -187,6 +187,13 @@ export class KeyBook {
     this.#put(kindOfChange(before, next), next, before);
   }
 
+  /** Notes that a key was used at another server of the cluster. */
+  noteUse(id: string, at: number): void {
+    const held = this.#index.get(id);
+    if (!held || held.entry.source === "file" || at <= held.lastUsedAt) return;
+    held.lastUsedAt = Math.min(at, this.#options.clock.now());
+  }
+
   /** Takes out a key that the servers of the cluster keep no longer. */
   drop(id: string): void {
     const entry = this.#index.get(id)?.entry;

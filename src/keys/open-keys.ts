@@ -45,7 +45,11 @@ export async function openKeys(
     requires: source ? ["client"] : [],
     standing: shared && (() => shared.standing()),
   });
-  shared?.watch({ saved: (entry) => book.accept(entry), removed: (id) => book.drop(id) });
+  shared?.watch({
+    saved: (entry) => book.accept(entry),
+    removed: (id) => book.drop(id),
+    used: (id, at) => book.noteUse(id, at),
+  });
   const unreadable = records?.unreadable?.() ?? 0;
   if (unreadable > 0)
     log.error("keys.unreadable", {

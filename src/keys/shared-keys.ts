@@ -34,4 +34,6 @@ export interface SharedKeysListener {
   saved(entry: KeyEntry): void;
   /** A key is kept no longer. */
   removed(id: string): void;
+  /** A key was used at another server. */
+  used(id: string, at: number): void;
 }

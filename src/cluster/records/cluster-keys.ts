@@ -31,6 +31,12 @@ export interface RecordReach {
   readonly confirmedAt: number | undefined;
 }
 
+/** Carries to the other servers when keys were used. */
+export interface KeyUses {
+  note(id: string, at: number): void;
+  onTold(listener: (id: string, at: number) => void): void;
+}
+
 /**
  * The made keys of a cluster: all servers have the same ones, which are kept in the bucket that the table is attached to. A
  * server with `DATA_DIR` has a copy as well. It uses the copy until it has reached NATS, and brings to the bucket what that
@@ -44,6 +50,7 @@ export class ClusterKeys implements SharedKeys {
   readonly #startedAt: number;
   readonly #stop: CancelTimer;
   #listener: SharedKeysListener | undefined;
+  #uses: KeyUses | undefined;
   readonly #onRead: (() => void)[] = [];
   #lastStood: KeysStanding;
   /** How many entries could not be read when all were loaded. */
@@ -67,7 +74,10 @@ export class ClusterKeys implements SharedKeys {
         local?.remove(id);
         table.set(PREFIX + id, undefined);
       },
-      used: (id, at) => local?.used(id, at),
+      used: (id, at) => {
+        local?.used(id, at);
+        this.#uses?.note(id, at);
+      },
     };
     this.#lastStood = this.standing();
     this.#stop = clock.every(LOOK_MS, () => this.#look());
@@ -97,6 +107,15 @@ export class ClusterKeys implements SharedKeys {
 
   watch(listener: SharedKeysListener): void {
     this.#listener = listener;
+  }
+
+  /** Tells the other servers of uses from now on, and hears of theirs. Called once. */
+  shareUses(uses: KeyUses): void {
+    this.#uses = uses;
+    uses.onTold((id, at) => {
+      this.#options.local?.used(id, at);
+      this.#listener?.used(id, at);
+    });
   }
 
   onRead(listener: () => void): void {

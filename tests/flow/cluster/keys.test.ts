@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { connect } from "@nats-io/transport-node";
 import { ClusterProcesses } from "../../support/cluster-processes.ts";
 import type { ClusterServer, Env } from "../../support/cluster-server.ts";
@@ -81,6 +82,9 @@ describe.skipIf(lacks("created keys of several servers on a real nats-server", P
       const stream = await startStream(b, serving, authorization);
       const waiting = b.chat("m", {}, authorization);
       await b.waiting(1);
+
+      const usedAt = async () => (await ask(a, "GET", `/api/keys/${held.id}`)).body.last_used_at;
+      await eventually(async () => (await usedAt()) !== null, "another server knows of the use", PATIENCE_MS);
 
       const before = performance.now();
       expect((await ask(a, "DELETE", `/api/keys/${client.id}`)).status).toBe(200);
@@ -201,6 +205,28 @@ describe.skipIf(lacks("created keys of several servers on a real nats-server", P
       expect((await ask(a, "DELETE", `/api/keys/${id}`)).status).toBe(200);
       b.thaw();
       await eventually(async () => (await codeFor(b, key)) === "key_revoked", "it is revoked", REVOKED_MS);
+    }, 60_000);
+
+    test("of KEYS_FILE are told to differ until all servers have the same file", async () => {
+      const directory = temporaryDirectory();
+      ends.push(() => directory.remove());
+      const write = (at: number, name: string): void =>
+        writeFileSync(`${directory.path}/${at}.yaml`, `keys: [{ name: ${name}, key: "sha256:${"ab".repeat(32)}" }]\n`);
+      for (const at of [0, 1]) write(at, "ci");
+      const envOf = (at: number): Env => ({ KEYS_FILE: `${directory.path}/${at}.yaml`, API_KEY: undefined });
+      const cluster = await start({}, { servers: 2, envOf });
+      const [a, b] = [cluster.server(0), cluster.server(1)];
+      const areDifferent = async (): Promise<boolean> => (await a.problems()).includes("cluster_keys_differ");
+      expect(await areDifferent()).toBe(false);
+      write(1, "other");
+      await eventually(areDifferent, "it is told", PATIENCE_MS);
+      await eventually(
+        async () => (await b.problems()).includes("cluster_keys_differ"),
+        "the other one tells it",
+        PATIENCE_MS,
+      );
+      write(0, "other");
+      await eventually(async () => !(await areDifferent()), "they are the same", PATIENCE_MS);
     }, 60_000);
 
     test("travel over NATS as hashes only", async () => {

@@ -7,6 +7,7 @@ import { KeyBook, type MadeKey } from "../../../src/keys/key-book.ts";
 import type { KeyKind } from "../../../src/keys/key-entry.ts";
 import { createMemoryRecords } from "../../../src/keys/key-records.ts";
 import type { KeyTerms } from "../../../src/keys/key-terms.ts";
+import type { KeysStanding } from "../../../src/keys/shared-keys.ts";
 import type { Config } from "../../support/default-config.ts";
 import { act, admit, askApi, askTransfer, doorsOf, issueTryToken, readState, signIn } from "../../support/doors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -22,9 +23,13 @@ interface Rig {
 }
 
 /** Three wrong keys a minute are allowed. */
-function create(overrides: Partial<Config> = {}, requires: readonly KeyKind[] = []): Rig {
+function create(
+  overrides: Partial<Config> = {},
+  requires: readonly KeyKind[] = [],
+  standing?: () => KeysStanding,
+): Rig {
   const clock = new FakeClock();
-  const book = new KeyBook({ records: createMemoryRecords(), clock, maxRequests: 10, requires });
+  const book = new KeyBook({ records: createMemoryRecords(), clock, maxRequests: 10, requires, standing });
   const auth = doorsOf(overrides, clock, { made: book.sources });
   return {
     auth,
@@ -232,4 +237,38 @@ test("a reload may take the last listed key where there are made ones", () => {
   const { text } = it.make("client");
   expect(it.auth.reload(lists).ok).toBe(true);
   expect([ask(it, "one"), ask(it, text)]).toEqual(["invalid_api_key", "admitted"]);
+});
+
+const UNREAD: KeysStanding = { kind: "away", since: 0, until: Number.MAX_SAFE_INTEGER, isUnread: true };
+
+test("until it is known which keys there are, nobody without a key is let in, and API keys only show the state", () => {
+  let standing: KeysStanding = UNREAD;
+  const open = create({}, [], () => standing);
+  expect(codeOf(() => askApi(open.auth, new Request("https://server.test/x"), stranger))).toBe("invalid_api_key");
+  expect(admit(open.auth, new Request("https://server.test/x"), stranger).ok).toBe(false);
+  const it = create({ apiKeys: ["one"] }, [], () => standing);
+  expect(readState(it.auth, withKey("one"), stranger).mayAct).toBe(false);
+  expect(codeOf(() => act(it.auth, withKey("one"), stranger))).toBe("viewer_not_allowed");
+  expect(codeOf(() => readState(it.auth, withKey("other"), stranger))).toBe("invalid_api_key");
+  const listed = create({ apiKeys: ["one"], adminKeys: ["two"] }, [], () => standing);
+  expect(codeOf(() => act(listed.auth, withKey("two"), stranger))).toBe("admitted");
+  expect(codeOf(() => readState(listed.auth, withKey("one"), stranger))).toBe("invalid_api_key");
+  standing = { kind: "current" };
+  for (const { auth } of [open, it]) auth.refresh();
+  expect(codeOf(() => act(it.auth, withKey("one"), stranger))).toBe("admitted");
+  expect(codeOf(() => askApi(open.auth, new Request("https://server.test/x"), stranger))).toBe("admitted");
+});
+
+test("a key that nobody can judge now is refused with 503, and counts neither as a guess nor as a failure", () => {
+  const it = create({ apiKeys: ["one"] }, [], () => UNREAD);
+  const other = create();
+  const { text } = other.make("client");
+  for (let count = 0; count < 10; count += 1) expect(ask(it, text)).toBe("key_not_confirmed");
+  expect(ask(it, "wrong")).toBe("invalid_api_key");
+  try {
+    askApi(it.auth, withKey(text), stranger);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    expect([error.status, error.retryAfterS, error.headers]).toEqual([503, 5, {}]);
+  }
 });

@@ -14,7 +14,14 @@ test("servers of a cluster have the same secrets, in whatever order they list th
   const one = createSecrets({ shared: undefined, cluster: KEYS, random });
   const other = createSecrets({ shared: undefined, cluster: { ...KEYS, apiKeys: ["b", "a"] }, random: () => "x" });
   expect(one("prompts")()).toBe(other("prompts")());
-  for (const change of [{ clusterName: "another" }, { apiKeys: ["a"] }, { clientKeys: ["d"] }, { adminKeys: ["e"] }]) {
+  const changes = [
+    { clusterName: "another" },
+    { apiKeys: ["a"] },
+    { clientKeys: ["d"] },
+    { adminKeys: ["e"] },
+    { fileDigest: "f" },
+  ];
+  for (const change of changes) {
     const stranger = createSecrets({ shared: undefined, cluster: { ...KEYS, ...change }, random });
     expect(stranger("prompts")()).not.toBe(one("prompts")());
   }

@@ -339,3 +339,33 @@ test("docs/dashboard.md lists every code of a problem", async () => {
   expect(codes.length).toBeGreaterThan(8);
   expect(codes.filter((code) => !rows.some((row) => row.split("|")[1]?.includes(`\`${code}\``)))).toEqual([]);
 });
+
+describe("created keys of a cluster that are as last known", () => {
+  const away = { since: Date.UTC(2027, 0, 31, 12), until: Date.UTC(2027, 0, 31, 13), isUnread: false, isStale: false };
+  const titleOf = (more: Partial<typeof away>): readonly (string | undefined)[] => {
+    const [found] = findCommon(facts({ keysAway: { ...away, ...more } }));
+    return [found?.code, found?.severity, found?.title];
+  };
+
+  test("are told with the time until which they are accepted", () => {
+    expect(titleOf({})).toEqual([
+      "cluster_keys_away",
+      "warning",
+      "This server has heard of no change of keys since 2027-01-31 12:00:00 UTC, so created keys are accepted as last known, until 2027-01-31 13:00:00 UTC.",
+    ]);
+  });
+
+  test("are critical once they are refused", () => {
+    expect(titleOf({ isStale: true })).toEqual([
+      "cluster_keys_stale",
+      "critical",
+      "This server has heard of no change of keys since 2027-01-31 12:00:00 UTC, so it refuses all created keys with 503 until it does.",
+    ]);
+  });
+
+  test("are those of the server's own copy until the cluster's were read", () => {
+    expect(titleOf({ isUnread: true })[2]).toContain(
+      "accepts only the keys of its own copy, until 2027-01-31 13:00:00 UTC",
+    );
+  });
+});

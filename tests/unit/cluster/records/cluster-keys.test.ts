@@ -31,7 +31,11 @@ function start(bucket?: MemoryBucket, local?: KeyRecords, clock = new FakeClock(
   const reach = { hasRecords: bucket ? true : undefined, isReached: bucket !== undefined, confirmedAt: undefined };
   const keys = new ClusterKeys({ table, local, staleMs: HOUR, reach, clock, log: silentLog });
   const book = new KeyBook({ records: keys.records, clock, maxRequests: 9, standing: () => keys.standing() });
-  keys.watch({ saved: (entry) => book.accept(entry), removed: (id) => book.drop(id) });
+  keys.watch({
+    saved: (entry) => book.accept(entry),
+    removed: (id) => book.drop(id),
+    used: (id, at) => book.noteUse(id, at),
+  });
   if (bucket) table.attach(bucket.open());
   const events: KeyEvent[] = [];
   book.onChange((event) => events.push(event));

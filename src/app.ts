@@ -63,7 +63,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
         keys,
         audit,
         writer: () => teams.writer,
-        isFailing: () => records?.areFailing() ?? false,
+        isFailing: () => keys.shared === undefined && records?.areFailing() === true,
       }),
     onFailure: (surface) => {
       metrics.authFailure(surface);

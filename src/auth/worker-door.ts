@@ -64,7 +64,12 @@ export type WorkerAdmission =
     }
   | { readonly ok: false; readonly refusal: WorkerRefusal };
 
-type WorkerRefusal = "unauthorized" | "unexpected_client_key" | "too_many_wrong_keys" | "key_not_confirmed" | JoinRefusal;
+type WorkerRefusal =
+  | "unauthorized"
+  | "unexpected_client_key"
+  | "too_many_wrong_keys"
+  | "key_not_confirmed"
+  | JoinRefusal;
 
 /** What a key or role stands for. */
 type Holder = Pick<Extract<WorkerAdmission, { ok: true }>, "owner" | "caller" | "terms" | "credential">;

@@ -67,9 +67,11 @@ export class JoinDesk implements Joining {
     const { book, clock, isKept, isFailing, onJoined, writer } = this.#options;
     const token = book.findByText(request.token);
     const keys = isKept() ? writer() : undefined;
+    const refusal = book.joins.explain?.(request.token, keyHash(request.token));
+    // Another server may have created it, or revoked it, while this one hears of nothing.
+    if (refusal?.code === "key_not_confirmed") return refuse("join_unavailable");
     if (!keys || token?.kind !== "join") return refuse("join_token_unknown", token === undefined);
     if (isFailing?.()) return refuse("join_unavailable");
-    const refusal = book.joins.explain?.(request.token, keyHash(request.token));
     if (refusal && refusal.code !== "key_expired") return refuse("join_token_revoked");
     const trade = keyHash(JSON.stringify([token.id, request.proof ?? crypto.randomUUID()]));
     const known = this.#keyOf(trade);

@@ -98,22 +98,29 @@ export function agreed(own: KeyEntry, other: KeyEntry): KeyEntry {
   const current = isAhead(other, own) ? other : own;
   const { secret, former } = replaces(other, own) ? other : own;
   const revocation = firstRevocation(own, other);
-  const uses = Math.max(own.uses ?? 0, other.uses ?? 0);
+  const used = isUsedMore(other, own) ? other : own;
   return {
     ...current,
     secret,
     former,
     ...(revocation && { revokedAt: revocation.revokedAt, revokedBy: revocation.revokedBy }),
-    ...(uses > 0 && { uses }),
+    ...(used.uses !== undefined && { uses: used.uses }),
+    ...(used.trades && { trades: used.trades }),
   };
 }
 
 /** Whether the terms of `a` count, and not those of `b`. */
 function isAhead(a: KeyEntry, b: KeyEntry): boolean {
   if (a.revision !== b.revision) return a.revision > b.revision;
-  const { secret: _a, former: _b, revokedAt: _c, revokedBy: _d, uses: _e, ...termsOfA } = a;
-  const { secret: _f, former: _g, revokedAt: _h, revokedBy: _i, uses: _j, ...termsOfB } = b;
+  const { secret: _a, former: _b, revokedAt: _c, revokedBy: _d, uses: _e, trades: _k, ...termsOfA } = a;
+  const { secret: _f, former: _g, revokedAt: _h, revokedBy: _i, uses: _j, trades: _l, ...termsOfB } = b;
   return sortedText(termsOfA) > sortedText(termsOfB);
+}
+
+/** Whether the uses of `a` count, and not those of `b`. */
+function isUsedMore(a: KeyEntry, b: KeyEntry): boolean {
+  if ((a.uses ?? 0) !== (b.uses ?? 0)) return (a.uses ?? 0) > (b.uses ?? 0);
+  return sortedText(a.trades ?? []) > sortedText(b.trades ?? []);
 }
 
 /** Whether the secret of `a` has replaced that of `b`. Of two that nobody can order, the later one has. */

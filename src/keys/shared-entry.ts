@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { parseJson } from "../json/parse.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import { isId } from "../wire/names.ts";
-import { type KeyEntry, MAX_FORMER_SECRETS, parseKeyEntry } from "./key-entry.ts";
+import { type KeyEntry, MAX_FORMER_SECRETS, MAX_TRADES, parseKeyEntry } from "./key-entry.ts";
 import { areTermsInBounds } from "./key-spec.ts";
 
 // An entry as the servers of a cluster share it. Whoever may write to that place may write anything, so what is read there
@@ -11,6 +11,8 @@ import { areTermsInBounds } from "./key-spec.ts";
 /** The latest time that a date can have, in milliseconds since 1970. */
 const MAX_TIME = 8.64e15;
 const MAX_CALLER_CHARS = 256;
+/** More than a worker's registration may name. */
+const MAX_OTHER_IDS = 1000;
 
 const time = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_TIME));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
@@ -39,7 +41,10 @@ const boundsSchema = v.object({
   revokedAt: v.optional(time),
   revokedBy: v.optional(caller),
   workerId: v.optional(v.pipe(v.string(), v.check(isId))),
+  otherIds: v.optional(v.pipe(v.array(v.pipe(v.string(), v.check(isId))), v.maxLength(MAX_OTHER_IDS))),
+  trade: v.optional(digest),
   uses: v.optional(count),
+  trades: v.optional(v.pipe(v.array(digest), v.maxLength(MAX_TRADES))),
   expiresAt: v.optional(time),
 });
 

@@ -13,7 +13,7 @@ export interface TenantDeskOptions {
   readonly audit: Audit;
 }
 
-/** Carries out what operators ask of the limits of tenants, and writes it down. */
+/** Carries out the requests of operators about the limits of tenants, and records them in the audit trail. */
 export class TenantDesk {
   readonly #options: TenantDeskOptions;
 
@@ -32,7 +32,7 @@ export class TenantDesk {
     throw new Fault("tenant_not_found");
   }
 
-  /** `request` is the parsed body, whatever it is. */
+  /** `request` is the parsed body, which was not checked. */
   set(name: string, request: unknown, asker: Asker): TenantEntry {
     const tenants = this.#book();
     const named = readTenantName(name);

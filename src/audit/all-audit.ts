@@ -3,10 +3,10 @@ import { isRecord } from "../json/parse.ts";
 import { NO_PEERS, type PeerReadings } from "../plugin/peer-readings.ts";
 import type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
 
-/** The place in the trails of all servers at which a page ends: the last id of each server that it has entries of. */
+/** The place in the trails of all servers at which a page ends: the id of the last entry of each server so far. */
 export type AuditPlace = Readonly<Record<string, number>>;
 
-/** Which entries of all trails to read. */
+/** Which entries of the trails to read. */
 export interface AllAuditQuery extends Omit<AuditQuery, "before"> {
   /** Undefined for the newest entries. */
   readonly after: AuditPlace | undefined;

@@ -1,5 +1,5 @@
-/** Says which servers of a cluster are not in an answer, if there are any. `missing` is what the server has answered. */
+/** Warns of servers of a cluster whose part is missing from an answer. `missing` is what the server has returned. */
 export function warnOfMissing(missing: unknown, err: (text: string) => void): void {
   if (!Array.isArray(missing) || missing.length === 0) return;
-  err(`These servers did not answer, so what they keep is missing here: ${missing.join(", ")}.\n`);
+  err(`These servers did not answer, so their part is missing here: ${missing.join(", ")}. Try again later.\n`);
 }

@@ -22,7 +22,7 @@ export interface KeySpec {
   readonly bound?: Pick<KeyEntry, "workerId" | "otherIds" | "trade">;
 }
 
-/** What a change sets; a member that is undefined is taken away, and one that is absent stays as it is. */
+/** What a change sets; a member that is undefined is removed, and one that is absent stays as it is. */
 export interface KeyPatch {
   readonly terms: Partial<Omit<KeyTerms, "limits">>;
   readonly limits: Partial<KeyLimits>;

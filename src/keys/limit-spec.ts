@@ -31,7 +31,7 @@ export const limitsSchema = v.strictObject(limitFields, "a mapping of limits");
 
 export type GivenLimits = v.InferOutput<typeof limitsSchema>;
 
-/** Takes each limit away. */
+/** Removes each limit. */
 export const NO_LIMITS: GivenLimits = {
   parallel: null,
   max_waiting: null,
@@ -47,7 +47,7 @@ export const NO_LIMITS: GivenLimits = {
   on_limit: null,
 };
 
-/** Returns what a request changes of limits: a member that is undefined is taken away, and one that is absent stays. */
+/** Returns what a request changes of limits: a member that is undefined is removed, and one that is absent stays. */
 export function toLimits(given: GivenLimits): Partial<KeyLimits> {
   return changes({
     parallel: given.parallel,

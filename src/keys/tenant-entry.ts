@@ -22,7 +22,7 @@ const tenantEntrySchema = v.object({
   changedBy: v.string(),
 } satisfies Record<keyof TenantEntry, v.GenericSchema>);
 
-/** Returns the entry that was kept as this value; undefined for a value that is none. */
+/** Returns the entry in a stored value; undefined if the value is not one. */
 export function parseTenantEntry(value: unknown): TenantEntry | undefined {
   const read = v.safeParse(tenantEntrySchema, value);
   return read.success ? read.output : undefined;

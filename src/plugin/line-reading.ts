@@ -2,11 +2,11 @@ import { parseJson } from "../json/parse.ts";
 import type { Exchange, ExchangeEnd, ExchangeSink } from "../tunnel/exchange.ts";
 import type { ResponseHead } from "../wire/heads.ts";
 
-/** The most lines and bytes of one answer. An answer with more counts as failed. */
+/** The most lines and bytes of one answer. A longer one counts as failed. */
 const MAX_LINES = 60_000;
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** Receives an answer of JSON lines, and parses them as they come. */
+/** Receives an answer of JSON lines, and parses them as they arrive. */
 export class LineReading implements ExchangeSink {
   readonly #onEnded: (lines: readonly unknown[] | undefined, end: ExchangeEnd) => void;
   readonly #decoder = new TextDecoder();
@@ -16,7 +16,7 @@ export class LineReading implements ExchangeSink {
   #bytes = 0;
   #isGood = false;
 
-  /** `onEnded` is called once, with all lines, or without any if the answer is not whole. */
+  /** `onEnded` is called once: with all lines, or with undefined if the answer is not complete. */
   constructor(onEnded: (lines: readonly unknown[] | undefined, end: ExchangeEnd) => void) {
     this.#onEnded = onEnded;
   }

@@ -1,9 +1,9 @@
 import type { Clock, Log } from "../system/deps.ts";
 import type { Exchange, ExchangeEnd, ExchangeSink } from "../tunnel/exchange.ts";
 
-/** Lines that are sent in one turn of the event loop: about 1 ms of work. */
+/** The lines that are sent in one turn of the event loop, which takes about 1 ms. */
 const LINES_PER_TURN = 500;
-/** The bytes that may be on their way. */
+/** The most bytes that are sent and not consumed yet. */
 const WINDOW_BYTES = 256 * 1024;
 
 export interface LinesAnswerOptions {
@@ -14,7 +14,7 @@ export interface LinesAnswerOptions {
   readonly log: Log;
 }
 
-/** An answer of lines that are made while they are sent, as fast as they are taken. */
+/** An answer whose lines are generated while they are sent, as fast as the other side consumes them. */
 export class LinesAnswer implements Exchange {
   readonly #options: LinesAnswerOptions;
   readonly #encoder = new TextEncoder();

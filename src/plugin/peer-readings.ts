@@ -6,10 +6,10 @@ import type { PeerExchanges } from "./cluster.ts";
 import { LineReading } from "./line-reading.ts";
 import { LinesAnswer } from "./lines-answer.ts";
 
-/** The kind of the exchanges by which a server reads what another one keeps, in answer to an operator. */
+/** The kind of exchange with which a server reads what another one keeps, on behalf of an operator. */
 export const READING_KIND = "reading";
 
-/** How long a server may take to answer, from the question to the last line. */
+/** How long an answer may take, from the question to the last line. */
 export const READING_MS = 10_000;
 
 /** Reads what all servers of a cluster keep. */
@@ -17,7 +17,7 @@ export interface PeerReadings {
   /** The id of this server. */
   readonly serverId: string;
   /**
-   * Answers the questions of other servers under a name. `question` is what another server has sent, so it MUST be parsed.
+   * Answers the questions that other servers ask under a name. `question` comes from another server, so it MUST be checked.
    * The lines are JSON without line breaks, and are read while they are sent.
    */
   answer(name: string, read: (question: unknown) => Iterable<string> | Promise<Iterable<string>>): void;
@@ -32,19 +32,19 @@ export interface PeerAnswers {
   readonly missing: readonly string[];
 }
 
-/** Whether nobody is missing; for a server that is the only one. */
+/** The answers that a server gets that is the only one. */
 export const NO_PEERS: PeerAnswers = { answers: new Map(), missing: [] };
 
 export interface PeerReadingsOptions {
   readonly serverId: string;
   readonly exchanges: Pick<PeerExchanges, "sessionTo" | "serve">;
-  /** Returns the ids of all other servers, those that have gone lately included. */
+  /** Returns the ids of all other servers, including those that left recently. */
   readonly peers: () => Iterable<string>;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Reads over the links between servers, so that answers of any length neither hold up other messages nor need NATS. */
+/** Reads over the links between servers, so that long answers neither delay other messages nor need NATS. */
 export class LinkReadings implements PeerReadings, PeerHandler {
   readonly serverId: string;
   readonly #options: PeerReadingsOptions;
@@ -75,7 +75,7 @@ export class LinkReadings implements PeerReadings, PeerHandler {
 
   admit({ head }: { readonly head: ExchangeRequest["head"] }): Admitted | Refusal {
     const read = this.#answers.get(head.path);
-    if (!read) return { ok: false, code: "canceled", message: "this server keeps nothing of this name" };
+    if (!read) return { ok: false, code: "canceled", message: "this server has no reading of this name" };
     const { clock, log } = this.#options;
     return {
       ok: true,

@@ -20,7 +20,7 @@ export interface AllUsageOptions {
 /** Usage of all servers. */
 export interface UsageOfAll {
   readonly groups: UsageGroups;
-  /** The ids of the servers whose usage is not in it, because they have not answered. */
+  /** The ids of the servers whose usage is missing, because they have not answered. */
   readonly missing: readonly string[];
 }
 
@@ -41,10 +41,10 @@ const USAGE = "usage";
 const JOBS = "jobs";
 /** The line of a server whose answer would be too long. */
 const TOO_MANY = "too_many_rows";
-/** About 1 ms of work. */
+/** The rows that are read in one turn of the event loop, which takes about 1 ms. */
 const ROWS_PER_TURN = 500;
 
-/** Answers questions about usage and ended requests for all servers of a cluster. Each server keeps its own. */
+/** Answers queries about the usage and the ended requests of all servers of a cluster, each of which keeps its own. */
 export class AllUsage {
   readonly #options: AllUsageOptions;
 
@@ -58,7 +58,7 @@ export class AllUsage {
     });
   }
 
-  /** Rejects like `UsageReader.read`. */
+  /** Returns the groups that a query asks for. Rejects like `UsageReader.read`. */
   async read(query: UsageQuery): Promise<UsageOfAll> {
     const { usage, readings } = this.#options;
     const [groups, { answers, missing }] = await Promise.all([

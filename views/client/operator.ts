@@ -31,7 +31,7 @@ const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text
   },
   revoke: {
     title: "Revoke this key?",
-    text: "It is refused from now on, and what runs or is connected with it ends. This cannot be taken back. Its usage keeps its name.",
+    text: "It is refused from now on, and what runs or is connected with it ends. This cannot be undone. Its usage keeps its name.",
     verb: "Revoke",
   },
 };

@@ -7,7 +7,7 @@ import type { Tells } from "../tells.ts";
 export const HOLDING_PERIOD_MS = 50;
 /** How often everything is told again, which repairs lost messages and tells what no longer counts. */
 const REPAIR_MS = 1000;
-/** How long jobs and waiting requests of a peer count that does not tell of them again: three repairs. */
+/** How long the jobs and waiting requests of a peer count without being told again: three repairs. */
 const JOBS_EXPIRY_MS = 3 * REPAIR_MS;
 /** The same for what counts for a minute. */
 const MINUTE_EXPIRY_MS = 60_000;
@@ -53,8 +53,8 @@ export interface KeyHoldingsOptions {
 
 /**
  * Tells peers what keys hold here of their limits for jobs at once and per minute, and keeps what they tell. Messages have
- * absolute numbers and are repeated, so a lost one matters for a second at most. Only keys that have such limits and hold
- * something are told.
+ * absolute numbers and are repeated, so a lost one matters for a second at most. They name only keys that have such limits and
+ * hold something.
  */
 export class KeyHoldings {
   readonly #options: KeyHoldingsOptions;

@@ -13,7 +13,7 @@ const PRUNE_MS = 600_000;
 
 /** The most rows of one message. */
 const MAX_ROWS = 1000;
-/** The most keys of which one peer is told at once, so that a server that comes does not hold up others. */
+/** The most keys of which one peer is told at a time, so that a server that joins does not delay others. */
 const MAX_KEYS_AT_ONCE = 500;
 const MAX_ID_CHARS = 160;
 const MAX_EPOCH_CHARS = 64;
@@ -50,13 +50,13 @@ export interface KeySpendingOptions {
   readonly onChange: (keyId: string) => void;
 }
 
-/** How much of a key a peer is told: what this server has counted, or all that it knows of all servers. */
+/** How much a peer is told of a key: what this server has counted, or what it knows of all servers. */
 type Extent = "own" | "all";
 
 /**
- * Adds up the budgets of keys over all servers. Each server tells what it has counted within the present windows, as numbers
- * that only grow. A server that comes is told everything by each peer: also what servers that are gone have counted, and what
- * it has counted itself before its last start.
+ * Adds up the budgets of keys over all servers. Each server tells what it has counted within the current windows, as numbers
+ * that only grow. Each peer tells a server that joins all that it knows, including what servers that are gone have counted,
+ * and what the server itself had counted before its last start.
  */
 export class KeySpending {
   readonly #options: KeySpendingOptions;
@@ -105,7 +105,7 @@ export class KeySpending {
     this.#cancelPrune?.();
   }
 
-  /** Tells the other peers what a peer has told here last, which may not have reached them. */
+  /** Tells the other peers all that is known, because the last words of the lost one may not have reached them. */
   #onLost(lost: string): void {
     this.#pending.delete(lost);
     for (const peer of this.#pending.keys()) this.tellAll(peer);

@@ -93,7 +93,7 @@ export class KeyDesk {
   }
 
   #assertWritable(message: string): void {
-    if (this.#options.isFailing?.()) throw new Fault("keys_unavailable", { message, retryAfterS: RETRY_AFTER_S });
+    if (this.#options.isFailing?.()) throw unwritableFault(message);
   }
 
   #note(what: string, { id, name }: KeyEntry, { by, address }: Asker, detail: AuditDetail = {}): void {
@@ -107,8 +107,13 @@ const RETRY_AFTER_S = 10;
 const NOTHING_CHANGED =
   "The server cannot write to DATA_DIR now, so the new secret would stop working at a restart. Nothing was changed. The server's log says what is wrong.";
 /** A change counts all the same: a leaked key must not stay valid because of a full disk. */
-const NOT_WRITTEN =
+export const NOT_WRITTEN =
   "The change is in effect, but the server cannot write to DATA_DIR now, so a restart would undo it. It is written as soon as that works again. The server's log says what is wrong.";
+
+/** The error of a change while `DATA_DIR` cannot be written. */
+export function unwritableFault(message: string): Fault {
+  return new Fault("keys_unavailable", { message, retryAfterS: RETRY_AFTER_S });
+}
 
 function valueIn<T>(read: Read<T>): T {
   if (read.ok) return read.value;

@@ -5,11 +5,13 @@ import { specFault } from "../keys/spec-faults.ts";
 import type { TenantBook } from "../keys/tenant-book.ts";
 import type { TenantEntry } from "../keys/tenant-entry.ts";
 import { readTenantName, readTenantSpec } from "../keys/tenant-spec.ts";
-import type { Asker } from "./key-desk.ts";
+import { type Asker, NOT_WRITTEN, unwritableFault } from "./key-desk.ts";
 
 export interface TenantDeskOptions {
   /** Undefined for a server that neither keeps made keys nor has a file of them. */
   readonly tenants: TenantBook | undefined;
+  /** Whether changes cannot be written now, and would be lost at a restart. Never unless given. */
+  readonly isFailing?: (() => boolean) | undefined;
   readonly audit: Audit;
 }
 
@@ -43,12 +45,14 @@ export class TenantDesk {
     const entry = tenants.set(named.value, read.value, asker.by);
     const fields = changedFields(before?.limits ?? {}, entry.limits).join(",");
     if (fields !== "") this.#note("tenant.limits", entry, asker, { fields });
+    this.#assertWritten();
     return entry;
   }
 
   remove(name: string, asker: Asker): TenantEntry {
     const entry = this.#book().remove(name);
     this.#note("tenant.remove", entry, asker);
+    this.#assertWritten();
     return entry;
   }
 
@@ -56,6 +60,10 @@ export class TenantDesk {
     const { tenants } = this.#options;
     if (tenants) return tenants;
     throw new Fault("keys_not_kept");
+  }
+
+  #assertWritten(): void {
+    if (this.#options.isFailing?.()) throw unwritableFault(NOT_WRITTEN);
   }
 
   #note(what: string, { name }: TenantEntry, { by, address }: Asker, detail: Readonly<Record<string, string>> = {}) {

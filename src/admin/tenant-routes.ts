@@ -105,7 +105,7 @@ export function tenantRoutes({ auth, clock, desk, limitStates }: TenantRoutesOpt
 
 const EXAMPLE = { limits: { parallel: 8, tokens_per_day: "5M", timezone: "Europe/Berlin" } };
 const COMMON = { tags: ["Keys"], security: STATE_SECURITY };
-const WRITING = ["keys_not_kept", "origin_not_allowed", "viewer_not_allowed"] as const;
+const WRITING = ["keys_not_kept", "keys_unavailable", "origin_not_allowed", "viewer_not_allowed"] as const;
 
 function errors(...codes: readonly ErrorCode[]) {
   return errorResponses("invalid_request", "invalid_api_key", "too_many_auth_failures", ...codes);

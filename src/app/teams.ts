@@ -91,9 +91,10 @@ export class Teams {
       isFailing: () => keys?.shared === undefined && records?.areFailing() === true,
       audit,
     });
+    const tenantDesk = new TenantDesk({ tenants, isFailing: () => records?.areFailing() === true, audit });
     return [
       keyRoutes({ auth, clock, desk, limitStates }),
-      tenantRoutes({ auth, clock, desk: new TenantDesk({ tenants, audit }), limitStates: tenantStates }),
+      tenantRoutes({ auth, clock, desk: tenantDesk, limitStates: tenantStates }),
       ownKeyRoute({ auth, book, limitStates, tenants, tenantStates }),
       usageRoutes({ auth, clock, usage: allUsage, nameOfKey: (key) => book?.get(key)?.name }),
       seriesRoutes({

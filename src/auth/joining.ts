@@ -14,6 +14,8 @@ export interface JoinRequest {
   readonly otherIds: readonly string[];
   /** For people. */
   readonly name: string | undefined;
+  /** Whether requests to the worker come from callers whose tenants are known. A token for certain tenants needs that. */
+  readonly knowsTenants: boolean;
   /** Whether the id that is registered now is free, or belongs to this owner, which is undefined for a key that is not made yet. */
   mayHaveId(owner: string | undefined): boolean;
 }
@@ -25,6 +27,7 @@ export type JoinRefusal =
   | "join_token_revoked"
   | "join_token_used_up"
   | "join_unavailable"
+  | "tenants_not_known"
   | "id_in_use";
 
 /** The outcome of a trade. */

@@ -75,6 +75,8 @@ export class JoinDesk implements Joining {
     if (refusal && refusal.code !== "key_expired") return refuse("join_token_revoked");
     const trade = keyHash(JSON.stringify([token.id, request.proof ?? crypto.randomUUID()]));
     const known = this.#keyOf(trade);
+    // Nobody could be served by such a worker, so its key would be of no use.
+    if ((known ?? token).tenants !== undefined && !request.knowsTenants) return refuse("tenants_not_known");
     if (known) return this.#again(known, trade, token, request);
     if (refusal) return refuse("join_token_expired");
     if (isUsedUp(token, trade)) return refuse("join_token_used_up");

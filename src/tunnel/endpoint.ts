@@ -191,6 +191,7 @@ export class WorkerEndpoint implements Intake {
       workerId: boundId,
       otherIds,
       name: hello.name,
+      knowsTenants: this.#options.greeting.knowsTenants !== false,
       previousKey: hello.previousKey,
       mayHaveId: (claimant) => this.#mayClaim(workerId, claimant),
     });

@@ -21,6 +21,8 @@ export interface Join {
   /** Further ids that the key may register. */
   readonly otherIds: readonly string[];
   readonly name: string | undefined;
+  /** Whether requests to the worker come from callers whose tenants are known. */
+  readonly knowsTenants: boolean;
   readonly previousKey: string | undefined;
   /** Whether these owners may have the id. */
   mayHaveId(claimant: Claimant): boolean;
@@ -63,6 +65,7 @@ type Refusal =
   | "join_token_revoked"
   | "join_token_used_up"
   | "join_unavailable"
+  | "tenants_not_known"
   | "id_in_use";
 
 /** The owner of a plugin's sessions, which is notified of each from its beginning to its end. */

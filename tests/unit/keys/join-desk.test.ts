@@ -38,7 +38,8 @@ function setUp(options: Partial<JoinDeskOptions> = {}) {
 }
 
 function ask(token: string, more: Partial<JoinRequest> = {}): JoinRequest {
-  return { token, proof: "proof-1", workerId: "gpu", otherIds: [], name: "box", mayHaveId: () => true, ...more };
+  const worker = { workerId: "gpu", otherIds: [], name: "box", knowsTenants: true };
+  return { token, proof: "proof-1", ...worker, mayHaveId: () => true, ...more };
 }
 
 function credentialOf(joined: Joined): string {
@@ -156,6 +157,18 @@ test("an id of another owner costs no use, and a trade is not repeated for anoth
   expect(book.get(entry.id)?.uses ?? 0).toBe(0);
   credentialOf(await desk.trade(ask(text), undefined));
   expect(refusalOf(await desk.trade(ask(text, { workerId: "other" }), undefined))).toBe("id_in_use");
+});
+
+test("a worker whose callers have no tenants costs a token for certain tenants no use", async () => {
+  const { book, desk, token } = setUp();
+  const { text } = token({ tenants: ["research"] });
+  const relay = ask(text, { knowsTenants: false });
+  expect(refusalOf(await desk.trade(relay, undefined))).toBe("tenants_not_known");
+  expect(book.list().map(({ kind, uses }) => [kind, uses])).toEqual([["join", undefined]]);
+  const secret = book.findByText(credentialOf(await desk.trade(ask(text), undefined)))?.secret;
+  expect(refusalOf(await desk.trade(relay, undefined))).toBe("tenants_not_known");
+  expect(book.list().find(({ kind }) => kind === "worker")?.secret).toEqual(secret);
+  credentialOf(await desk.trade(ask(token().text, { knowsTenants: false, workerId: "relay" }), undefined));
 });
 
 test("while uses cannot be counted, nobody is let in, and nothing is spent", async () => {

@@ -22,8 +22,9 @@ export const textField = v.pipe(v.string(TEXT_FORM), v.maxLength(MAX_TEXT_CHARS,
 const KEY_FORM = "text of at most 4096 characters";
 export const keyField = v.pipe(v.string(KEY_FORM), v.maxLength(4096, KEY_FORM));
 
+const givenIdField = v.pipe(v.string(ID_FORM), v.check(isId, ID_FORM));
 /** An id of a worker or relay; empty text asks the server for one. */
-export const idField = v.union([v.literal(""), v.pipe(v.string(ID_FORM), v.check(isId, ID_FORM))], ID_FORM);
+export const idField = v.union([v.literal(""), givenIdField], ID_FORM);
 
 const MODEL_FORM = `a model id of 1 to ${MAX_MODEL_CHARS} characters without control characters`;
 export const modelField = v.pipe(v.string(MODEL_FORM), v.check(isModelId, MODEL_FORM));
@@ -39,7 +40,7 @@ export const MAX_JOIN_IDS = 64;
 
 /** The ids of a worker that joins. */
 export const joinIdsField = v.pipe(
-  v.array(idField, "a list of ids"),
+  v.array(givenIdField, "a list of ids"),
   v.maxLength(MAX_JOIN_IDS, `at most ${MAX_JOIN_IDS} ids`),
   v.transform((ids) => [...new Set(ids)]),
 );

@@ -53,6 +53,12 @@ describe("a register message", () => {
     expect(accepted({ ...fields, unknown: "x" })).toEqual({ type: "register", ...fields });
   });
 
+  test("that joins names no empty id, to which a key could be bound", () => {
+    const wrong = closeWith("invalid_register", `join_ids.0 must be ${ID_FORM}`);
+    expect(register({ join_token: "mj_t", join_ids: [""] })).toEqual({ ok: false, close: wrong });
+    expect(accepted({ join_token: "mj_t", join_ids: ["gpu"] })).toMatchObject({ join_ids: ["gpu"] });
+  });
+
   test.each([
     ["no JSON", "hello"],
     ["nothing", ""],

@@ -1,6 +1,5 @@
 import type { Deps } from "../system/deps.ts";
 import { VERSION } from "../system/version.ts";
-import { MAX_ID_CHARS } from "../wire/names.ts";
 import type { WorkerSettings } from "./args.ts";
 import { Dialer } from "./dialer.ts";
 import { withoutServer } from "./find-backends.ts";
@@ -16,6 +15,7 @@ import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
 import { ModelIntroduction } from "./model-introduction.ts";
 import { createProxyChoice, type ProxyChoice } from "./outgoing-proxy.ts";
+import { relayIdOf } from "./relay-id.ts";
 import { RETRY_LIMITS, type RetryLimits } from "./retry.ts";
 import { httpUrl } from "./server-url.ts";
 import { BackendWatch } from "./watch.ts";
@@ -98,9 +98,7 @@ function withIdentity(settings: WorkerSettings, { workerId }: WorkerIdentity): W
     return {
       ...relay,
       isIdMade: relay.id === undefined,
-      id:
-        relay.id ??
-        (isOnly ? workerId : `${workerId}.${relay.name.replace(/[^A-Za-z0-9_-]/g, "-")}`.slice(0, MAX_ID_CHARS)),
+      id: relay.id ?? (isOnly ? workerId : relayIdOf(workerId, relay.name)),
     };
   });
   return { ...settings, id: workerId, relays };

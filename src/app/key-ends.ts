@@ -35,7 +35,8 @@ export function endWithKeys({ book, clock, auth, sessions, plugins }: KeyEndsOpt
     if (isFirst) auth.refresh();
     const letsWorkersIn = entry.kind === "worker" || entry.kind === "join";
     if (letsWorkersIn && (isFirst || kind !== "created")) sessions.closeDisowned();
-    if (entry.kind === "worker" && kind === "changed")
+    // A key may have been rotated and changed in one step: in `KEYS_FILE`, or at a server that was not heard for a while.
+    if (entry.kind === "worker" && (kind === "changed" || kind === "rotated"))
       sessions.setTerms(ownerOfKey(entry.id), toKeyRecord(entry, 0).worker ?? {});
     if (entry.kind === "client" && kind !== "created") endRequests();
   });

@@ -90,3 +90,14 @@ test("what a worker's key allows counts for its sessions from its change on", ()
   book.update(id, { terms: { maxSlots: 2, tenants: ["research"] }, limits: {} });
   expect(termsOf.get(`made:${id}`)).toEqual({ maxSlots: 2, tenants: ["research"] });
 });
+
+test("what a worker's key allows counts for its sessions when the keys file gives it another secret at the same time", () => {
+  const { book, termsOf } = setUp();
+  const secret = { hash: "a".repeat(64), hint: "sha256:aaaa…", madeAt: 0 };
+  const key = { name: "gpu", limits: {}, id: "file:gpu", kind: "worker", source: "file", secret } as const;
+  const entry: KeyEntry = { ...key, former: [], revision: 1, createdAt: 0, createdBy: "KEYS_FILE" };
+  book.replaceFile([entry]);
+  expect(termsOf.size).toBe(0);
+  book.replaceFile([{ ...entry, secret: { ...secret, hash: "b".repeat(64) }, tenants: ["research"] }]);
+  expect(termsOf.get("made:file:gpu")).toEqual({ tenants: ["research"] });
+});

@@ -34,8 +34,11 @@ export interface KeyChargeOptions {
   readonly expected: Amounts;
   readonly calendar: Calendar;
   readonly clock: { now(): number; elapsed(): number };
-  /** Called with the id of a key or tenant when its limits may allow more or less than before. */
-  readonly onChange: (id: string) => void;
+  /**
+   * Called when limits may allow more or less than before: with the id of those that the request shares with other keys, or that
+   * of its key if there are none, and with the id of its key.
+   */
+  readonly onChange: (id: string, keyId: string) => void;
   /** Called when a key or tenant holds, uses or waits for more or less than before. */
   readonly onUse?: ((id: string) => void) | undefined;
 }
@@ -166,7 +169,7 @@ export class KeyCharge {
 
   /** Tells of the key alone, or of all keys that share limits with it. */
   #tell(): void {
-    this.#options.onChange(this.group ?? this.keyId);
+    this.#options.onChange(this.group ?? this.keyId, this.keyId);
   }
 
   /** Returns the limit that holds for longest: a used-up budget, else one that depends on others, else the longest wait. */

@@ -20,9 +20,9 @@ export class KeyCharges {
   readonly #allowances: Allowances;
   /** The tenants that have limits, by their names. */
   readonly #tenants = new Map<string, ChargePart>();
-  readonly #listeners: ((id: string) => void)[] = [];
-  readonly #tell = (id: string): void => {
-    for (const listener of this.#listeners) listener(id);
+  readonly #listeners: ((id: string, keyId: string) => void)[] = [];
+  readonly #tell = (id: string, keyId = id): void => {
+    for (const listener of this.#listeners) listener(id, keyId);
   };
   readonly #onUse: ((keyId: string) => void) | undefined;
 
@@ -44,8 +44,8 @@ export class KeyCharges {
     return this.#allowances;
   }
 
-  /** Calls a listener after each change of what a key, or the keys of a tenant, have used or may use. */
-  onChange(listener: (id: string) => void): void {
+  /** Calls a listener after each change of what a key, or the keys of a tenant, have used or may use: see `ChargeChanges`. */
+  onChange(listener: (id: string, keyId: string) => void): void {
     this.#listeners.push(listener);
   }
 

@@ -48,10 +48,11 @@ export interface Charge {
 
 /**
  * Reports that limits may allow more or less than before, by the id of their key or group: a request has begun or ended, or the
- * limits were changed.
+ * limits were changed. `keyId` is the key of the request, which may have left the group since the request began; without a
+ * request, it is the same as `id`.
  */
 export interface ChargeChanges {
-  onChange(listener: (id: string) => void): void;
+  onChange(listener: (id: string, keyId: string) => void): void;
 }
 
 /** The charge of a request, as the code that serves the request holds it. */

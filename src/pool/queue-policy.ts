@@ -62,9 +62,10 @@ export interface QueuePolicy {
 export interface HoldingPolicy extends QueuePolicy {
   /**
    * Holds the waiting tickets of a caller back, or releases them. Does nothing for a caller without tickets. Returns the
-   * tickets that MUST be woken afterwards, in any order.
+   * tickets that MUST be woken afterwards, in any order. `isWait` tells, at the release, whether they have waited for others
+   * while they were held, and not for the caller's own jobs, so that the time makes them more urgent.
    */
-  hold(caller: Pick<Caller, "name">, isHeld: boolean): readonly Ticket[];
+  hold(caller: Pick<Caller, "name">, isHeld: boolean, isWait: boolean): readonly Ticket[];
 }
 
 /** The service that one flow has received from the workers of one server. */

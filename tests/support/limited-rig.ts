@@ -1,4 +1,4 @@
-import { type Caller, createCaller, DEFAULT_TENANT } from "../../src/auth/caller.ts";
+import { type Caller, type CallerClass, createCaller, DEFAULT_TENANT } from "../../src/auth/caller.ts";
 import { Fault } from "../../src/errors.ts";
 import type { KeyLimits } from "../../src/keys/key-terms.ts";
 import { KeyCharges } from "../../src/limits/charges.ts";
@@ -45,6 +45,7 @@ export class LimitedRig {
   readonly #callers = new Map<string, Caller>();
   readonly #tenants = new Map<string, string>();
   readonly #weights = new Map<string, number>();
+  readonly #classes = new Map<string, CallerClass>();
 
   constructor(queueSize = 1000) {
     this.pool = this.createPool("llm", queueSize);
@@ -106,6 +107,11 @@ export class LimitedRig {
     this.#weights.set(key, weight);
   }
 
+  /** Sets the class of a key that has not asked for anything yet. */
+  classify(key: string, callerClass: CallerClass): void {
+    this.#classes.set(key, callerClass);
+  }
+
   connect(workerId: string, slots: number, models: readonly string[] = ["m"], pool = this.pool): void {
     const session = new ScriptedSession(workerId, models, slots, this.clock);
     session.host = pool;
@@ -116,7 +122,9 @@ export class LimitedRig {
   ask(key: string, { model = "m", tokens = 0, endUser, of }: Ask = {}, pool = this.pool): Asked {
     const tenant = this.#tenants.get(key) ?? DEFAULT_TENANT;
     const weight = this.#weights.get(key) ?? 1;
-    const caller = this.#callers.get(key) ?? { ...createCaller(`key:${key}`), keyId: key, tenant, weight };
+    const callerClass = this.#classes.get(key) ?? "normal";
+    const made = { ...createCaller(`key:${key}`), keyId: key, tenant, weight, class: callerClass };
+    const caller = this.#callers.get(key) ?? made;
     this.#callers.set(key, caller);
     const charge = of ? of.charge : this.charges.open(caller, () => ({ inputTokens: tokens, maxOutput: 0 }));
     const demand = { model, exact: false, excluded: NONE_EXCLUDED };

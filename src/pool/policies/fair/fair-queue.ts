@@ -251,10 +251,10 @@ export class FairQueue implements HoldingPolicy {
     return this.#estimates.of(flow.member.name, group.model);
   }
 
-  hold({ name }: Pick<Caller, "name">, isHeld: boolean): readonly Ticket[] {
+  hold({ name }: Pick<Caller, "name">, isHeld: boolean, isWait: boolean): readonly Ticket[] {
     const member = this.#flows.member(name);
     if (!member || member.isAtLimit === isHeld) return NOTHING;
-    if (!isHeld) member.freeSince = this.#options.clock.elapsed();
+    if (!isHeld && !isWait) member.freeSince = this.#options.clock.elapsed();
     member.isAtLimit = isHeld;
     this.#backlog.hold(member);
     return isHeld ? NOTHING : this.#headsOf(member);

@@ -65,7 +65,7 @@ export class Member {
   running = 0;
   /** Whether it runs as many jobs as it may, so that its tickets are held. */
   isAtLimit = false;
-  /** `Clock.elapsed` since which its tickets are not held: time at its own limit makes no job more urgent. */
+  /** `Clock.elapsed` since which no limit of its own holds its tickets: time at one makes no job more urgent. */
   freeSince = 0;
 
   constructor({ name, tenant, weight }: Caller) {

@@ -1,4 +1,5 @@
 import type { Caller } from "../../../auth/caller.ts";
+import type { Hold } from "../../charge.ts";
 import type { WaitingKey } from "./waiting-key.ts";
 
 /**
@@ -32,6 +33,16 @@ export class KeyGroup {
   inTurn(): readonly WaitingKey[] {
     const waiting = [...this.keys].filter(({ pending }) => pending.length > 0);
     return waiting.sort((a, b) => this.#turnOf(a) - this.#turnOf(b) || numberOf(a) - numberOf(b));
+  }
+
+  /** Returns the shared limit at which a key waits whose turn is before that of another one; undefined if there is none. */
+  holdBefore(keyId: string): Hold | undefined {
+    for (const { charge, pending } of this.inTurn()) {
+      if (charge.keyId === keyId) return undefined;
+      const hold = pending[0]?.charge?.admissionHold();
+      if (hold?.isShared) return hold;
+    }
+    return undefined;
   }
 
   #turnOf({ charge }: WaitingKey): number {

@@ -13,7 +13,7 @@ import type {
 import type { Work } from "../../seat.ts";
 import type { Ticket } from "../../ticket.ts";
 import { withHeld } from "./held-flows.ts";
-import { KeyGroup } from "./key-group.ts";
+import { KeyGroups } from "./key-groups.ts";
 import { choosePending } from "./push-out.ts";
 import { WaitingKey } from "./waiting-key.ts";
 
@@ -42,8 +42,7 @@ export class LimitedQueue implements QueuePolicy {
   readonly #host: QueueHost;
   readonly #inner: HoldingPolicy;
   readonly #keys = new Map<string, WaitingKey>();
-  /** The keys that share limits, by their group. */
-  readonly #groups = new Map<string, KeyGroup>();
+  readonly #groups = new KeyGroups();
   #pending = 0;
   /** Whether a job is just beginning, so that no other one may be woken. */
   #isBeginning = false;
@@ -59,10 +58,12 @@ export class LimitedQueue implements QueuePolicy {
       },
     });
     if (this.#inner.shared) this.shared = this.#inner.shared;
-    options.charges.onChange((id) => {
-      const key = this.#keys.get(id);
-      if (key) this.#look(this.#sharersOf(key));
-      else this.#look([...(this.#groups.get(id)?.keys ?? [])]);
+    options.charges.onChange((id, keyId) => {
+      const key = this.#keys.get(keyId);
+      const group = this.#groups.get(id);
+      if (group) this.#look([...group.keys]);
+      // The key may share other limits than when the request began, or none.
+      if (key && !group?.keys.has(key)) this.#look(this.#groups.sharersOf(key));
     });
   }
 
@@ -76,7 +77,7 @@ export class LimitedQueue implements QueuePolicy {
     const { charge } = newcomer;
     if (charge && charge.admittedAt === undefined) {
       const ahead = this.#keys.get(charge.keyId)?.pending.length ?? 0;
-      const aheadOfGroup = this.#groupOf(charge)?.aheadOf(newcomer.caller, ahead) ?? ahead;
+      const aheadOfGroup = this.#groups.of(charge)?.aheadOf(newcomer.caller, ahead) ?? ahead;
       const fault = charge.refusal(this.#options.timeoutMs, ahead, aheadOfGroup);
       if (fault) return { ticket: newcomer, fault };
     }
@@ -98,12 +99,13 @@ export class LimitedQueue implements QueuePolicy {
       if (charge.admittedAt === undefined) charge.admit();
       key.admitted.add(ticket);
       this.#inner.join(ticket, now);
-      if (charge.slotHold()) this.#setHeld(key, true);
+      const hold = charge.slotHold();
+      if (hold) this.#setHeld(key, hold);
       return;
     }
     key.addPending(ticket);
     this.#pending += 1;
-    this.#wait(key);
+    if (key.pending[0] === ticket) this.#await(this.#groups.sharersOf(key));
   }
 
   leave(ticket: Ticket): void {
@@ -115,9 +117,9 @@ export class LimitedQueue implements QueuePolicy {
     else if (key.admitted.delete(ticket)) this.#inner.leave(ticket);
     else return;
     charge.leave();
-    const sharers = isFirst ? this.#sharersOf(key) : [];
+    const sharers = isFirst ? this.#groups.sharersOf(key) : [];
     if (key.isEmpty) this.#forget(key);
-    for (const each of sharers) this.#wait(each);
+    this.#await(sharers);
   }
 
   next(seat: OpenSeat, now: number): Ticket | undefined {
@@ -172,34 +174,37 @@ export class LimitedQueue implements QueuePolicy {
   #admissionHold(charge: Charge): Hold | undefined {
     const own = charge.admissionHold();
     if (own || charge.admittedAt !== undefined) return own;
-    const group = this.#groupOf(charge);
-    return group && sharedHold(group, charge);
+    return this.#groups.of(charge)?.holdBefore(charge.keyId);
   }
 
   /** Admits the requests that the limits of some keys allow now, and holds their admitted tickets back or releases them. */
   #look(keys: readonly WaitingKey[]): void {
     if (this.#isBeginning) {
-      for (const key of keys) if (key.charge.slotHold()) this.#setHeld(key, true);
+      for (const key of keys) {
+        const hold = key.charge.slotHold();
+        if (hold) this.#setHeld(key, hold);
+      }
       return;
     }
     const woken: Ticket[] = [];
     for (const key of keys) if (key.pending[0]?.charge?.admissionHold()?.isFinal) this.#refuseAll(key);
     for (let key = this.#nextAt(keys); key; key = this.#nextAt(keys)) {
-      const first = key.pending.shift();
-      if (!first?.charge) break;
-      first.charge.admit();
-      this.#groupOf(first.charge)?.admit(key);
-      this.#pending -= 1;
-      key.admitted.add(first);
-      this.#inner.join(first, this.#options.clock.elapsed());
-      woken.push(first);
+      const tickets = key.takeRequest();
+      const charge = tickets[0]?.charge;
+      if (!charge) break;
+      charge.admit();
+      this.#groups.of(charge)?.admit(key);
+      this.#pending -= tickets.length;
+      for (const ticket of tickets) {
+        key.admitted.add(ticket);
+        this.#inner.join(ticket, this.#options.clock.elapsed());
+      }
+      woken.push(...tickets);
     }
+    this.#await(keys);
     const released: Ticket[] = [];
-    for (const key of keys) {
-      if (this.#keys.get(key.charge.keyId) !== key) continue;
-      this.#wait(key);
-      released.push(...this.#setHeld(key, key.charge.slotHold() !== undefined));
-    }
+    for (const key of keys)
+      if (this.#keys.get(key.charge.keyId) === key) released.push(...this.#setHeld(key, key.charge.slotHold()));
     for (const ticket of [...released, ...woken].sort((a, b) => a.number - b.number)) {
       const key = ticket.charge && this.#keys.get(ticket.charge.keyId);
       if (key && !key.isHeld && key.admitted.has(ticket)) this.#host.wake(ticket);
@@ -208,9 +213,7 @@ export class LimitedQueue implements QueuePolicy {
 
   /** Returns the key whose first ticket is admitted next. `keys` are one key, or all of one group. */
   #nextAt(keys: readonly WaitingKey[]): WaitingKey | undefined {
-    const [only] = keys;
-    const group = only && this.#groupOf(only.charge);
-    for (const key of group ? group.inTurn() : keys) {
+    for (const key of this.#groups.inTurn(keys)) {
       const hold = key.pending[0]?.charge?.admissionHold();
       if (!hold && key.pending.length > 0) return key;
       if (hold?.isShared) return undefined;
@@ -220,38 +223,22 @@ export class LimitedQueue implements QueuePolicy {
 
   /** Notes the latest charge of a key, and the group that it names. */
   #enter(key: WaitingKey, charge: Charge): void {
-    if (key.charge.group !== charge.group) this.#leaveGroup(key);
+    const isMoved = key.charge.group !== charge.group;
+    const left = isMoved ? this.#groups.leave(key) : [];
     key.charge = charge;
     this.#keys.set(charge.keyId, key);
-    if (charge.group === undefined) return;
-    const group = this.#groups.get(charge.group) ?? new KeyGroup();
-    this.#groups.set(charge.group, group);
-    group.keys.add(key);
+    this.#groups.enter(key);
+    if (!isMoved) return;
+    this.#await(left);
+    this.#await(this.#groups.sharersOf(key));
   }
 
   #forget(key: WaitingKey): void {
     this.#keys.delete(key.charge.keyId);
-    this.#leaveGroup(key);
+    this.#groups.leave(key);
     key.cancelTimer?.();
     key.cancelTimer = undefined;
-    this.#setHeld(key, false);
-  }
-
-  #leaveGroup(key: WaitingKey): void {
-    const { group: id } = key.charge;
-    const group = this.#groupOf(key.charge);
-    group?.keys.delete(key);
-    if (id !== undefined && group?.keys.size === 0) this.#groups.delete(id);
-  }
-
-  #groupOf({ group }: Charge): KeyGroup | undefined {
-    return group === undefined ? undefined : this.#groups.get(group);
-  }
-
-  /** Returns a key, and those that share limits with it. */
-  #sharersOf(key: WaitingKey): readonly WaitingKey[] {
-    const group = this.#groupOf(key.charge);
-    return group ? [...group.keys] : [key];
+    this.#setHeld(key, undefined);
   }
 
   /** Refuses the pending tickets of a key whose budget is used up. Admitted ones have reserved their part of it. */
@@ -262,34 +249,34 @@ export class LimitedQueue implements QueuePolicy {
     }
   }
 
-  #setHeld(key: WaitingKey, isHeld: boolean): readonly Ticket[] {
+  #setHeld(key: WaitingKey, hold: Hold | undefined): readonly Ticket[] {
+    const isHeld = hold !== undefined;
+    if (hold && !hold.isShared) key.isHeldByOwn = true;
     if (key.isHeld === isHeld) return [];
+    const isWait = isHeld || !key.isHeldByOwn;
     key.isHeld = isHeld;
-    return this.#inner.hold(key.caller, isHeld);
+    if (!isHeld) key.isHeldByOwn = false;
+    return this.#inner.hold(key.caller, isHeld, isWait);
   }
 
-  /** Looks again when the first pending ticket may be admitted: very soon if the one before it has just left. */
-  #wait(key: WaitingKey): void {
-    key.cancelTimer?.();
-    key.cancelTimer = undefined;
-    const [first] = key.pending;
-    if (!first?.charge) return;
-    const hold = this.#admissionHold(first.charge);
-    const waitMs = hold ? hold.waitMs : 0;
-    if (waitMs === undefined) return;
-    key.cancelTimer = this.#options.clock.after(Math.max(1, waitMs), () => {
+  /**
+   * Looks again when the first pending ticket of a key may be admitted: very soon if the one before it has just left. `keys` are
+   * one key, or all of one group. Those whose turn comes after a key that waits for a shared limit wait for that key.
+   */
+  #await(keys: readonly WaitingKey[]): void {
+    for (const key of keys) {
+      key.cancelTimer?.();
       key.cancelTimer = undefined;
-      this.#look(this.#sharersOf(key));
-    });
+    }
+    for (const key of this.#groups.inTurn(keys)) {
+      const hold = key.pending[0]?.charge?.admissionHold();
+      const waitMs = hold ? hold.waitMs : 0;
+      if (waitMs !== undefined && key.pending.length > 0)
+        key.cancelTimer = this.#options.clock.after(Math.max(1, waitMs), () => {
+          key.cancelTimer = undefined;
+          this.#look(this.#groups.sharersOf(key));
+        });
+      if (hold?.isShared) return;
+    }
   }
-}
-
-/** Returns the shared limit at which a key waits whose turn is before that of a request; undefined if there is none. */
-function sharedHold(group: KeyGroup, { keyId }: Charge): Hold | undefined {
-  for (const { charge, pending } of group.inTurn()) {
-    if (charge.keyId === keyId) return undefined;
-    const hold = pending[0]?.charge?.admissionHold();
-    if (hold?.isShared) return hold;
-  }
-  return undefined;
 }

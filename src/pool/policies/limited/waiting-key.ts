@@ -13,6 +13,8 @@ export class WaitingKey {
   readonly admitted = new Set<Ticket>();
   /** Whether the inner policy holds the admitted tickets back. */
   isHeld = false;
+  /** Whether a limit that no other key shares has been among the reasons since then. */
+  isHeldByOwn = false;
   cancelTimer: CancelTimer | undefined;
 
   constructor(caller: Ticket["caller"], charge: Charge) {
@@ -30,6 +32,14 @@ export class WaitingKey {
     let at = this.pending.length;
     while (at > 0 && (this.pending[at - 1]?.number ?? 0) > ticket.number) at -= 1;
     this.pending.splice(at, 0, ticket);
+  }
+
+  /** Removes the first pending ticket and all others of its request, and returns them. */
+  takeRequest(): readonly Ticket[] {
+    const [first] = this.pending;
+    const tickets = this.pending.filter(({ charge }) => charge === first?.charge);
+    for (const ticket of tickets) this.removePending(ticket);
+    return tickets;
   }
 
   /** Returns whether the ticket was pending. */

@@ -311,6 +311,73 @@ describe("limits that the keys of a tenant share", () => {
     expect(rig.ask("b").claim).toBeDefined();
   });
 
+  test("admit all parts of a request at once, also while another key waits for its turn", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { requestsPerMinute: 1 }, "a", "b");
+    rig.connect("w", 10);
+    rig.ask("b");
+    const first = rig.ask("a");
+    const parts = [first, rig.ask("a", { of: first }), rig.ask("a", { of: first })];
+    const other = rig.ask("b");
+    rig.clock.advance(61_000);
+    expect(parts.map(({ begunAt }) => begunAt !== undefined)).toEqual([true, true, true]);
+    expect(other.wait?.limit()).toBe("tenant.requests_per_minute");
+  });
+
+  test("do not keep a job from becoming more urgent while it waits for the jobs of other keys", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { parallel: 1 }, "busy", "late");
+    rig.classify("late", "background");
+    rig.connect("w", 10);
+    rig.ask("busy");
+    rig.ask("busy");
+    const late = rig.ask("late");
+    for (let round = 0; round < 20 && late.begunAt === undefined; round += 1) {
+      rig.ask("busy");
+      rig.clock.advance(5000);
+      const [running] = rig.running("busy");
+      if (running) rig.end(running);
+    }
+    expect(late.begunAt).toBeDefined();
+  });
+
+  test("that are removed while a request runs let the jobs of its key go on when it ends", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 1 });
+    rig.share("team", { parallel: 9 }, "a");
+    rig.connect("w", 10);
+    const first = rig.ask("a");
+    rig.share("team", {});
+    const second = rig.ask("a");
+    expect(second.wait?.limit()).toBe("parallel");
+    rig.end(first);
+    expect(second.claim).toBeDefined();
+  });
+
+  test("cost no more for each key when many keys wait for them", () => {
+    const looksAt = (keys: number): number => {
+      const rig = new LimitedRig();
+      const names = Array.from({ length: keys }, (_, at) => `k${at}`);
+      rig.share("team", { tokensPerMinute: 1000 }, ...names);
+      rig.connect("w", 10);
+      const first = rig.ask("k0", { tokens: 1000 });
+      let looks = 0;
+      for (const keyId of names) {
+        const { charge } = rig.ask(keyId, { tokens: 1 });
+        const get = (): string => {
+          looks += 1;
+          return keyId;
+        };
+        if (charge) Object.defineProperty(charge, "keyId", { get });
+      }
+      looks = 0;
+      rig.end(first, 1000);
+      return looks;
+    };
+    expect(looksAt(10)).toBeGreaterThan(0);
+    expect(looksAt(40)).toBeLessThan(8 * looksAt(10));
+  });
+
   test("name the tenant in errors", () => {
     const rig = new LimitedRig();
     rig.share("team", { tokensPerDay: 10, requestsPerMinute: 1, onLimit: "refuse" }, "a", "b");

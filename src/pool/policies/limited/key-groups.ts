@@ -1,0 +1,47 @@
+import type { Charge } from "../../charge.ts";
+import { KeyGroup } from "./key-group.ts";
+import type { WaitingKey } from "./waiting-key.ts";
+
+/** The groups of keys that share limits, by the names that their charges have for them. A group without keys is forgotten. */
+export class KeyGroups {
+  readonly #groups = new Map<string, KeyGroup>();
+
+  get(id: string): KeyGroup | undefined {
+    return this.#groups.get(id);
+  }
+
+  of({ group }: Pick<Charge, "group">): KeyGroup | undefined {
+    return group === undefined ? undefined : this.#groups.get(group);
+  }
+
+  /** Adds a key to the group that its charge names, if it names one. */
+  enter(key: WaitingKey): void {
+    const { group: id } = key.charge;
+    if (id === undefined) return;
+    const group = this.#groups.get(id) ?? new KeyGroup();
+    this.#groups.set(id, group);
+    group.keys.add(key);
+  }
+
+  /** Removes a key from its group. Returns the keys that are left in it. */
+  leave(key: WaitingKey): readonly WaitingKey[] {
+    const { group: id } = key.charge;
+    const group = this.of(key.charge);
+    group?.keys.delete(key);
+    if (id !== undefined && group?.keys.size === 0) this.#groups.delete(id);
+    return [...(group?.keys ?? [])];
+  }
+
+  /** Returns a key, and those that share limits with it. */
+  sharersOf(key: WaitingKey): readonly WaitingKey[] {
+    const group = this.of(key.charge);
+    return group ? [...group.keys] : [key];
+  }
+
+  /** Puts keys in their turn: one key, or all of one group, of which those with pending tickets are returned. */
+  inTurn(keys: readonly WaitingKey[]): readonly WaitingKey[] {
+    const [first] = keys;
+    const group = first && this.of(first.charge);
+    return group ? group.inTurn() : keys;
+  }
+}

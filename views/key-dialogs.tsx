@@ -243,6 +243,7 @@ export function ShownKeyDialog(): string {
       class="ask key-shown"
       aria-labelledby="key-shown-title"
       {...bind("x-on:cancel.prevent", "")}
+      {...bind("x-on:keydown.escape.prevent", "")}
       x-on:close="forget()"
     >
       <h2 id="key-shown-title" x-text="'The key of ' + shownName">

@@ -23,6 +23,8 @@ export function createKeys(pool: () => PoolStore) {
     /** A name for the request that the form sends. A repetition of the same request has the same one. */
     let operation = { body: "", id: "" };
     let before = emptyForm();
+    /** When the form was opened. "In 30 days" counts from then, so that a repeated submission is the same request. */
+    let openedAt = 0;
     return {
       filter: "",
       kind: "",
@@ -145,6 +147,7 @@ export function createKeys(pool: () => PoolStore) {
       },
       openForm(row: KeyRow | null, form: KeyForm): void {
         before = { ...form };
+        openedAt = Date.now();
         Object.assign(this, { chosen: row, form, formProblem: "", isBusy: false });
         dialog("key-form").showModal();
       },
@@ -159,9 +162,8 @@ export function createKeys(pool: () => PoolStore) {
       },
       async save(): Promise<void> {
         const { chosen, form } = this;
-        const now = Date.now();
-        if (chosen === null) return this.send("POST", "/api/keys", toSpec(form, now), "key-form");
-        const patch = toPatch(form, before, now);
+        if (chosen === null) return this.send("POST", "/api/keys", toSpec(form, openedAt), "key-form");
+        const patch = toPatch(form, before, openedAt);
         if (Object.keys(patch).length === 0) return dialog("key-form").close();
         return this.send("PATCH", pathOf(chosen), patch, "key-form");
       },
@@ -186,6 +188,8 @@ export function createKeys(pool: () => PoolStore) {
           if (answer.key !== undefined) this.show(answer.key, answer);
           void this.load();
         } catch (error) {
+          // That key cannot be shown again, so the next submission asks for another one.
+          if (error instanceof Refusal && error.code === "key_already_shown") operation = { body: "", id: "" };
           const field = error instanceof Refusal ? fieldOf(from, error.param) : null;
           this.formProblem = field === null ? messageOf(error) : byLabel(messageOf(error), field);
           field?.focus();

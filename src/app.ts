@@ -18,7 +18,7 @@ import { createListener } from "./http/listener.ts";
 import { answerMetrics } from "./http/metrics-listener.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createVisit } from "./http/visit.ts";
-import type { KeyBook } from "./keys/key-book.ts";
+import { fileDigestOf, type OpenedKeys } from "./keys/open-keys.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { servedFor } from "./models/served-for.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
@@ -80,7 +80,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     ownerRecords: records?.owners,
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
-  if (cluster && keys?.file) tellKeysFile(keys.book, (digest) => cluster.takeKeysFile(digest));
+  if (cluster && keys?.file) tellKeysFile(keys, (digest) => cluster.takeKeysFile(digest));
   const { usageFlushMs } = config;
   const shared = { clock, log: deps.log, auth, audit, keys, records, cluster, sessions, plugins: () => plugins };
   const teams = new Teams({ ...shared, usageFlushMs });
@@ -193,10 +193,26 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
   };
 }
 
-/** Tells the other servers, now and after each change, which keys file this one has, so that different ones are noticed. */
-function tellKeysFile(book: KeyBook, tell: (digest: string | undefined) => void): void {
-  tell(book.fileDigest());
+/**
+ * Tells the other servers, now and after each change, which keys file this one has, so that different ones are noticed. The
+ * changes of one version of the file are told together, because a file may have 10,000 keys.
+ */
+function tellKeysFile(
+  { book, tenants }: Pick<OpenedKeys, "book" | "tenants">,
+  tell: (digest: string | undefined) => void,
+): void {
+  let isToTell = false;
+  const changed = (): void => {
+    if (isToTell) return;
+    isToTell = true;
+    queueMicrotask(() => {
+      isToTell = false;
+      tell(fileDigestOf({ book, tenants }));
+    });
+  };
+  tell(fileDigestOf({ book, tenants }));
   book.onChange(({ entry }) => {
-    if (entry.source === "file") tell(book.fileDigest());
+    if (entry.source === "file") changed();
   });
+  tenants?.onChange(changed);
 }

@@ -221,7 +221,7 @@ export class Cluster {
     this.#fingerprint = this.#currentFingerprint();
   }
 
-  /** Takes over the digest of `KEYS_FILE` after it was read; undefined if it lists no key. */
+  /** Takes over the digest of `KEYS_FILE` after it was read; undefined if it lists nothing. */
   takeKeysFile(digest: string | undefined): void {
     this.#fileDigest = digest;
     this.#fingerprint = this.#currentFingerprint();

@@ -1,6 +1,7 @@
 import type { Deps } from "../system/deps.ts";
 import { KeyBook } from "./key-book.ts";
 import { createMemoryRecords, type KeyRecords } from "./key-records.ts";
+import { keyHash } from "./key-text.ts";
 import { type KeysFileSource, KeysFileWatch } from "./keys-file-watch.ts";
 import type { SharedKeys } from "./shared-keys.ts";
 import { TenantBook } from "./tenant-book.ts";
@@ -30,6 +31,12 @@ export interface OpenKeysOptions {
   readonly tenantRecords?: TenantRecords | undefined;
   /** Concurrent requests of each key; 0 sets no limit. */
   readonly maxRequests: number;
+}
+
+/** A digest of what `KEYS_FILE` says; undefined if it lists nothing. Servers with the same file have the same digest. */
+export function fileDigestOf({ book, tenants }: Pick<OpenedKeys, "book" | "tenants">): string | undefined {
+  const [ofKeys, ofTenants] = [book.fileDigest(), tenants?.fileDigest()];
+  return ofTenants === undefined ? ofKeys : keyHash(`${ofKeys ?? ""} ${ofTenants}`);
 }
 
 /** Opens the keys that are kept and those of `KEYS_FILE`. Returns what is wrong with that file, if it is invalid. */

@@ -1,6 +1,8 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
+import { sortedText } from "./key-changes.ts";
 import type { KeyLimits } from "./key-terms.ts";
+import { keyHash } from "./key-text.ts";
 import type { TenantEntry } from "./tenant-entry.ts";
 import type { TenantRecords } from "./tenant-records.ts";
 
@@ -78,6 +80,13 @@ export class TenantBook {
     this.#file = new Map(entries.map((entry) => [entry.name, entry]));
     for (const name of new Set([...before.keys(), ...this.#file.keys()]))
       if (!Bun.deepEquals(before.get(name)?.limits, this.#file.get(name)?.limits)) this.#tell(name);
+  }
+
+  /** A digest of what `KEYS_FILE` says of tenants; undefined if it lists none. Servers with the same file have the same digest. */
+  fileDigest(): string | undefined {
+    if (this.#file.size === 0) return undefined;
+    const listed = Array.from(this.#file.values(), ({ name, limits }) => sortedText({ name, limits }));
+    return keyHash(listed.toSorted().join("\n"));
   }
 
   /** Calls a listener after each change. */

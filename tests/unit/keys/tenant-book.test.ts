@@ -87,3 +87,13 @@ test("the number of tenants with limits is bounded", () => {
   expect(codeOf(() => book.set("one more", { parallel: 1 }, "cli"))).toBe("invalid_request");
   expect(codeOf(() => book.set("t5", { parallel: 2 }, "cli"))).toBe("no fault");
 });
+
+test("the digest of the file's tenants tells whether two servers have the same ones", () => {
+  const [one, other] = [setUp().book, setUp().book];
+  expect(one.fileDigest()).toBeUndefined();
+  one.replaceFile([inFile("lab", 2), inFile("research", 4)]);
+  other.replaceFile([{ ...inFile("research", 4), changedAt: 9 }, inFile("lab", 2)]);
+  expect(one.fileDigest()).toBe(other.fileDigest() ?? "");
+  other.replaceFile([inFile("research", 5), inFile("lab", 2)]);
+  expect(one.fileDigest()).not.toBe(other.fileDigest() ?? "");
+});

@@ -56,7 +56,8 @@ export class WorkerIdentity {
       workerId: id ?? kept?.workerId ?? newId(),
       tokenId,
       proof: randomBytes(24).toString("base64url"),
-      former: kept?.credential,
+      // A token that was not traded, because it had expired for instance, leaves the key before it.
+      former: kept?.credential ?? kept?.former,
     };
     // Another process of the same worker may have begun at the same moment, and both must be one worker.
     if (found === undefined && !file.create(next)) return WorkerIdentity.open(options);

@@ -104,6 +104,17 @@ test("with another token, a worker joins anew under its id, which its former key
   expect(opened().forLinks().fields()).toEqual({ client_key: "mk_new" });
 });
 
+test("a token that is refused leaves the former key as the proof of the id for the next token", () => {
+  const before = opened({ joinToken: tokenOf("a") });
+  before.forLinks().handleRegistered?.({ credential: "mk_old" });
+  opened({ joinToken: tokenOf("b") })
+    .forLinks()
+    .handleClosed("join_token_expired");
+  const again = opened({ joinToken: tokenOf("c") });
+  expect(again.workerId).toBe(before.workerId);
+  expect(again.forLinks().fields()).toMatchObject({ join_token: tokenOf("c"), previous_client_key: "mk_old" });
+});
+
 test("the operator's id is the worker's, and a client key proves that it was its own before", () => {
   const identity = opened({ joinToken: tokenOf("a"), id: "gpu", otherIds: ["files"], clientKey: "old" });
   expect(identity.workerId).toBe("gpu");

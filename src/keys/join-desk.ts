@@ -28,12 +28,17 @@ export interface JoinDeskOptions {
   readonly isKept: () => boolean;
   /** Whether a key that is made now might be lost at a restart, so that none is made. Absent: no. */
   readonly isFailing?: () => boolean;
+  /** The most valid keys that one token may have made; 2,000 unless given. */
+  readonly maxKeys?: number;
   /** Called for each trade that made a key, and not for its repetitions. */
   readonly onJoined?: (note: JoinNote) => void;
 }
 
 /** The longest name of a key that a worker may give itself. */
 const MAX_NAME_CHARS = 128;
+
+/** A tenth of the valid keys that a server may have, so that a token which has leaked does not use up the room for others. */
+const MAX_KEYS = 2000;
 
 /** No use of the token is left. */
 class UsedUp extends Error {}
@@ -64,7 +69,7 @@ export class JoinDesk implements Joining {
   }
 
   async #trade(request: JoinRequest, address: string | undefined): Promise<Joined> {
-    const { book, clock, isKept, isFailing, onJoined, writer } = this.#options;
+    const { book, clock, isKept, isFailing, maxKeys = MAX_KEYS, onJoined, writer } = this.#options;
     const token = book.findByText(request.token);
     const keys = isKept() ? writer() : undefined;
     const refusal = book.joins.explain?.(request.token, keyHash(request.token));
@@ -79,7 +84,7 @@ export class JoinDesk implements Joining {
     if ((known ?? token).tenants !== undefined && !request.knowsTenants) return refuse("tenants_not_known");
     if (known) return this.#again(known, trade, token, request);
     if (refusal) return refuse("join_token_expired");
-    if (isUsedUp(token, trade)) return refuse("join_token_used_up");
+    if (isUsedUp(token, trade) || this.#keysMadeFor(token) >= maxKeys) return refuse("join_token_used_up");
     if (!request.mayHaveId(undefined)) return refuse("id_in_use");
     await keys.amend(token.id, (entry) => {
       const uses = endOf(entry, clock.now()) === undefined ? usesAfter(entry, trade) : undefined;
@@ -103,6 +108,13 @@ export class JoinDesk implements Joining {
     if (remembered && keyHash(remembered.text) === remembered.entry.secret.hash) return toJoined(remembered);
     if (key.lastUsedAt !== undefined) return refuse("join_token_used_up");
     return toJoined(await keys.rotate(key.id, 0, { by: callerName(token) }));
+  }
+
+  /** Counts the keys that were made for a token and are not revoked. */
+  #keysMadeFor(token: KeyEntry): number {
+    const by = callerName(token);
+    return this.#options.book.list().filter(({ createdBy, revokedAt }) => createdBy === by && revokedAt === undefined)
+      .length;
   }
 
   /** Finds the key that a trade has made. Trades are rare, so all keys may be looked at. */

@@ -80,6 +80,19 @@ test("a token lets in as many workers as it may, and then no other", async () =>
   expect(refusalOf(await desk.trade(ask(text, { proof: "c" }), undefined))).toBe("join_token_used_up");
 });
 
+test("a token without a number of uses makes no more valid keys than fit beside those of others", async () => {
+  const { book, desk, token } = setUp({ maxKeys: 2 });
+  const { text } = token({ maxUses: undefined });
+  const trade = (proof: string): Promise<Joined> => desk.trade(ask(text, { proof }), undefined);
+  const first = book.findByText(credentialOf(await trade("a")));
+  credentialOf(await trade("b"));
+  expect(refusalOf(await trade("c"))).toBe("join_token_used_up");
+  credentialOf(await trade("b"));
+  credentialOf(await desk.trade(ask(token().text, { proof: "c" }), undefined));
+  book.revoke(first?.id ?? "", BY);
+  credentialOf(await trade("d"));
+});
+
 test("tokens that are unknown, expired, revoked or rotated are refused, each for its own reason", async () => {
   const { clock, book, desk, token } = setUp();
   const expiring = token({ expiresAt: clock.now() + 1000 });

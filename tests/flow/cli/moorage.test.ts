@@ -30,12 +30,14 @@ test.each([
 
 test("moorage help lists the programs", async () => {
   const { out, code } = await moorage("help");
-  expect(out.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual([
+  expect(out.match(/^ {2}[\w-]+/gm)?.map((name) => name.trim())).toEqual([
     "serve",
     "worker",
     "doctor",
     "backup",
     "keys",
+    "tenants",
+    "join-token",
     "usage",
     "audit",
     "demo",

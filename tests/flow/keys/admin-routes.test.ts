@@ -83,7 +83,7 @@ test("a key is made with what was asked for, and no later answer shows it", asyn
   const shown = await ask("GET", `/api/keys/${rest.id}`);
   expect(shown.json).toEqual(rest);
   const list = await ask("GET", "/api/keys");
-  expect(list.json).toEqual({ data: [rest], has_more: false });
+  expect(list.json).toEqual({ data: [rest], has_more: false, total: 1 });
   expect((await ask("GET", "/v1/models", undefined, withKey(key))).status).toBe(200);
 });
 
@@ -134,7 +134,7 @@ test("a revoked key is refused at once, stays in the list, and cannot come back"
   expect((await ask("DELETE", `/api/keys/${id}`)).json).toEqual(revoked.json);
   expect(codeOf(await ask("PATCH", `/api/keys/${id}`, { weight: 2 }))).toBe("invalid_request");
   expect(codeOf(await ask("POST", `/api/keys/${id}/rotate`))).toBe("invalid_request");
-  expect((await ask("GET", "/api/keys?status=active")).json).toEqual({ data: [], has_more: false });
+  expect((await ask("GET", "/api/keys?status=active")).json).toEqual({ data: [], has_more: false, total: 0 });
 });
 
 test("a rotation without a body accepts the former secret for a day, and one without overlap ends all of them", async () => {
@@ -221,7 +221,7 @@ test("a server without DATA_DIR makes no keys and says what to set", async () =>
   await server.stop();
   server = start(book, false);
   expect(codeOf(await ask("POST", "/api/keys", { name: "ci" }))).toBe("keys_not_kept");
-  expect((await ask("GET", "/api/keys")).json).toEqual({ data: [], has_more: false });
+  expect((await ask("GET", "/api/keys")).json).toEqual({ data: [], has_more: false, total: 0 });
 });
 
 test("only operators reach the keys, among them the holders of made admin keys", async () => {

@@ -1,5 +1,4 @@
 import * as v from "valibot";
-import { isRecord } from "../json/parse.ts";
 import { NO_PEERS, type PeerReadings } from "../plugin/peer-readings.ts";
 import type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
 
@@ -23,7 +22,7 @@ export interface AuditPage {
   readonly entries: readonly EntryOfServer[];
   /** Where the next page begins; undefined after the last one. */
   readonly next: AuditPlace | undefined;
-  /** The ids of the servers that have not answered. */
+  /** The ids of the servers of which entries are missing, because they have not answered or cannot be understood. */
   readonly missing: readonly string[];
 }
 
@@ -77,10 +76,18 @@ export class AllAudit {
     const own = this.#own(question);
     const { answers, missing } = (await this.#readings?.ask(AUDIT, question)) ?? NO_PEERS;
     const trails = new Map<string, AuditEntry[]>([[this.serverId, [...own]]]);
-    for (const [server, lines] of answers) trails.set(server, lines.slice(0, MAX_PAGE + 1).flatMap(toEntries));
+    const unreadable: string[] = [];
+    for (const [server, lines] of answers) {
+      const read = lines.slice(0, question.limit).map(toEntry);
+      trails.set(
+        server,
+        read.filter((entry) => entry !== undefined),
+      );
+      if (read.includes(undefined)) unreadable.push(server);
+    }
     const entries = newest(trails, query.limit);
     const isLast = [...trails.values()].every((rest) => rest.length === 0);
-    return { entries, next: isLast ? undefined : placeAfter(entries, query.after), missing };
+    return { entries, next: isLast ? undefined : placeAfter(entries, query.after), missing: [...missing, ...unreadable] };
   }
 
   #own({ after, ...query }: AllAuditQuery): readonly AuditEntry[] {
@@ -107,9 +114,9 @@ function placeAfter(entries: readonly EntryOfServer[], before: AuditPlace | unde
   return place;
 }
 
-function toEntries(line: unknown): AuditEntry[] {
-  const read = v.safeParse(entrySchema, isRecord(line) ? line : undefined);
-  return read.success ? [read.output] : [];
+function toEntry(line: unknown): AuditEntry | undefined {
+  const read = v.safeParse(entrySchema, line);
+  return read.success ? read.output : undefined;
 }
 
 /** Writes a place as `after` takes it: `a:12,b:7`, or the id alone for a server that is the only one. */

@@ -5,6 +5,8 @@ import type { ResponseHead } from "../wire/heads.ts";
 /** The most lines and bytes of one answer. A longer one counts as failed. */
 const MAX_LINES = 60_000;
 const MAX_BYTES = 32 * 1024 * 1024;
+/** The longest line. Each piece of a longer one would be searched from its beginning again. */
+const MAX_LINE_CHARS = 1024 * 1024;
 
 /** Receives an answer of JSON lines, and parses them as they arrive. */
 export class LineReading implements ExchangeSink {
@@ -35,6 +37,7 @@ export class LineReading implements ExchangeSink {
     if (this.#bytes > MAX_BYTES || this.#lines.length > MAX_LINES) return this.#exchange?.cancel("canceled");
     const texts = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
     this.#rest = texts.pop() ?? "";
+    if (this.#rest.length > MAX_LINE_CHARS) return this.#exchange?.cancel("canceled");
     for (const text of texts) this.#lines.push(parseJson(text));
     this.#exchange?.consumed(bytes.length);
   }

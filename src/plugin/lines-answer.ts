@@ -12,6 +12,8 @@ export interface LinesAnswerOptions {
   readonly sink: ExchangeSink;
   readonly clock: Clock;
   readonly log: Log;
+  /** Called once, when nothing more is sent. */
+  readonly onEnded: () => void;
 }
 
 /** An answer whose lines are generated while they are sent, as fast as the other side consumes them. */
@@ -86,7 +88,9 @@ export class LinesAnswer implements Exchange {
   #end(end: ExchangeEnd): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#options.sink.onEnd(end);
-    this.#options.sink.onSettled();
+    const { sink, onEnded } = this.#options;
+    onEnded();
+    sink.onEnd(end);
+    sink.onSettled();
   }
 }

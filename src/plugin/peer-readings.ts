@@ -2,6 +2,8 @@ import { isRecord, parseJson } from "../json/parse.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../tunnel/exchange.ts";
 import type { Admitted, PeerHandler, Refusal } from "../tunnel/peer-handler.ts";
+import { Inflow } from "../wire/inflow.ts";
+import type { RequestBody } from "../wire/pump.ts";
 import type { PeerExchanges } from "./cluster.ts";
 import { LineReading } from "./line-reading.ts";
 import { LinesAnswer } from "./lines-answer.ts";
@@ -11,6 +13,10 @@ export const READING_KIND = "reading";
 
 /** How long an answer may take, from the question to the last line. */
 export const READING_MS = 10_000;
+/** The most answers that are being sent at any time. Further questions are refused, and this server is missing in their answers. */
+export const MAX_ANSWERING = 32;
+/** The largest question. One for a plot by tenant has the ids of all keys of the tenants that used most. */
+const MAX_QUESTION_BYTES = 4 * 1024 * 1024;
 
 /** Reads what all servers of a cluster keep. */
 export interface PeerReadings {
@@ -49,6 +55,8 @@ export class LinkReadings implements PeerReadings, PeerHandler {
   readonly serverId: string;
   readonly #options: PeerReadingsOptions;
   readonly #answers = new Map<string, Parameters<PeerReadings["answer"]>[1]>();
+  /** How many answers are being sent. */
+  #answering = 0;
 
   constructor(options: PeerReadingsOptions) {
     this.#options = options;
@@ -76,13 +84,18 @@ export class LinkReadings implements PeerReadings, PeerHandler {
   admit({ head }: { readonly head: ExchangeRequest["head"] }): Admitted | Refusal {
     const read = this.#answers.get(head.path);
     if (!read) return { ok: false, code: "canceled", message: "this server has no reading of this name" };
+    if (this.#answering >= MAX_ANSWERING)
+      return { ok: false, code: "busy", message: "this server sends too many readings already", free: 0 };
     const { clock, log } = this.#options;
     return {
       ok: true,
-      open({ body }: ExchangeRequest, sink: ExchangeSink): Exchange {
-        const question = body instanceof Uint8Array ? parseJson(new TextDecoder().decode(body)) : undefined;
-        const lines = isRecord(question) ? Promise.resolve().then(() => read(question)) : Promise.resolve([]);
-        return new LinesAnswer({ lines, sink, clock, log });
+      open: ({ body }: ExchangeRequest, sink: ExchangeSink): Exchange => {
+        this.#answering += 1;
+        const lines = questionIn(body).then(read);
+        const onEnded = (): void => {
+          this.#answering -= 1;
+        };
+        return new LinesAnswer({ lines, sink, clock, log, onEnded });
       },
       onEnd: () => {},
       onSettled: () => {},
@@ -107,4 +120,33 @@ export class LinkReadings implements PeerReadings, PeerHandler {
       reading.begin(exchange);
     });
   }
+}
+
+/** Reads a question. Rejects if it is none, because an empty answer would pass for the answer of a server that keeps nothing. */
+async function questionIn(body: RequestBody): Promise<unknown> {
+  const question = parseJson(new TextDecoder().decode(await bytesOf(body)));
+  if (!isRecord(question)) throw new Error("another server has sent a question that cannot be read");
+  return question;
+}
+
+/** Resolves to all bytes of a body. A long question arrives in pieces. Never settles if the question is given up on its way. */
+async function bytesOf(body: RequestBody): Promise<Uint8Array> {
+  if (body instanceof Uint8Array) return body;
+  if (!(body instanceof Inflow)) throw new Error("another server's question is no body of a link");
+  return new Promise((resolve, reject) => {
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    const take = (): void => {
+      for (let piece = body.take(); piece; piece = body.take()) {
+        bytes += piece.length;
+        pieces.push(piece);
+      }
+      if (bytes > MAX_QUESTION_BYTES) {
+        body.drop();
+        reject(new Error("another server has sent a question that is too long"));
+      } else if (body.isDone) resolve(Buffer.concat(pieces));
+    };
+    body.read(take);
+    take();
+  });
 }

@@ -4,7 +4,7 @@ import { NO_PEERS, type PeerReadings } from "../plugin/peer-readings.ts";
 import type { Clock } from "../system/deps.ts";
 import type { EndedUsage } from "./ended-usage.ts";
 import { type PastJob, parsePastJob } from "./past-job.ts";
-import { MAX_FAILED, MAX_RECENT } from "./past-jobs.ts";
+import { MAX_RECENT } from "./past-jobs.ts";
 import { rowText, toQuery, toRow } from "./peer-rows.ts";
 import type { UsageGroups } from "./usage-groups.ts";
 import type { UsageQuery } from "./usage-query.ts";
@@ -34,6 +34,7 @@ export interface JobOfServer {
 export interface JobsOfAll {
   readonly jobs: readonly JobOfServer[];
   readonly hasMore: boolean;
+  /** The ids of the servers of which some requests or all are missing, because they have not answered or cannot be understood. */
   readonly missing: readonly string[];
 }
 
@@ -53,8 +54,10 @@ export class AllUsage {
     this.#options = options;
     readings?.answer(USAGE, (question) => this.#answerUsage(question));
     readings?.answer(JOBS, (question) => {
-      const isFailed = isRecord(question) && question["is_failed"] === true;
-      return (isFailed ? usage.jobs.failed() : usage.jobs.recent()).map((job) => JSON.stringify(job));
+      const asked = isRecord(question) ? question : {};
+      const limit = typeof asked["limit"] === "number" ? Math.max(0, asked["limit"]) : MAX_RECENT;
+      const jobs = asked["is_failed"] === true ? usage.jobs.failed() : usage.jobs.recent();
+      return jobs.slice(0, limit).map((job) => JSON.stringify(job));
     });
   }
 
@@ -75,15 +78,18 @@ export class AllUsage {
   async jobs(isFailed: boolean, limit: number): Promise<JobsOfAll> {
     const { usage, readings } = this.#options;
     const own = isFailed ? usage.jobs.failed() : usage.jobs.recent();
-    const { answers, missing } = (await readings?.ask(JOBS, { is_failed: isFailed })) ?? NO_PEERS;
+    // One more than is returned shows whether there are more.
+    const question = { is_failed: isFailed, limit: limit + 1 };
+    const { answers, missing } = (await readings?.ask(JOBS, question)) ?? NO_PEERS;
     const all: JobOfServer[] = own.map((job) => ({ server: readings?.serverId, job }));
-    for (const [server, lines] of answers)
-      for (const line of lines.slice(0, MAX_RECENT + MAX_FAILED)) {
-        const job = parsePastJob(line);
-        if (job) all.push({ server, job });
-      }
+    const unreadable: string[] = [];
+    for (const [server, lines] of answers) {
+      const jobs = lines.slice(0, limit + 1).map(parsePastJob);
+      for (const job of jobs) if (job) all.push({ server, job });
+      if (jobs.includes(undefined)) unreadable.push(server);
+    }
     if (answers.size > 0) all.sort((a, b) => b.job.endedAt - a.job.endedAt);
-    return { jobs: all.slice(0, limit), hasMore: all.length > limit, missing };
+    return { jobs: all.slice(0, limit), hasMore: all.length > limit, missing: [...missing, ...unreadable] };
   }
 
   async #answerUsage(question: unknown): Promise<Iterable<string>> {

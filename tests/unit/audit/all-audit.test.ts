@@ -68,3 +68,16 @@ test("a place of a server that is the only one is the id of an entry", () => {
   for (const wrong of ["", "0", "a", "a:", "a:1,", "a:1;b:2", "__proto__:1"])
     expect(toPlace(wrong, "")).toBeUndefined();
 });
+
+test("a server of which some entries cannot be read is named", async () => {
+  const entry = { id: 2, at: 5, who: "root", what: "key.create" };
+  const readings: PeerReadings = {
+    serverId: "a",
+    answer: () => {},
+    ask: () =>
+      Promise.resolve({ answers: new Map([["b", [entry, { ...entry, id: 1, detail: { of: {} } }]]]), missing: ["c"] }),
+  };
+  const { entries, missing } = await new AllAudit(trailOf([]), readings).read({ limit: 5, after: undefined });
+  expect(entries).toEqual([{ server: "b", entry }]);
+  expect(missing).toEqual(["c", "b"]);
+});

@@ -10,7 +10,7 @@ import type { KeyRecords } from "./key-records.ts";
 import { createKeySource, endOf } from "./key-source.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
 import { keyHash, type RandomBytes } from "./key-text.ts";
-import type { KeysStanding } from "./shared-keys.ts";
+import type { KeysStanding, Revocation } from "./shared-keys.ts";
 
 /**
  * A change of a key, after which `entry` is current. A key of `KEYS_FILE` that was taken out of it is `removed`, and so is a
@@ -88,8 +88,7 @@ export class KeyBook {
     });
     this.#kinds = new Set(options.requires);
     for (const entry of options.records.load()) this.#hold(entry);
-    // One of these may have been all that shut a door, and nothing tells which one.
-    if ((options.records.unreadable?.() ?? 0) > 0) for (const kind of DOOR_KINDS) this.#kinds.add(kind);
+    if ((options.records.unreadable?.() ?? 0) > 0) this.#shutDoors();
     this.sources = { api: this.#sourceOf("client"), client: this.#sourceOf("worker"), admin: this.#sourceOf("admin") };
     this.joins = this.#sourceOf("join");
   }
@@ -187,6 +186,13 @@ export class KeyBook {
     this.#put(kindOfChange(before, next), next, before);
   }
 
+  /** Notes that a key has an entry which this version cannot read. Of the change, only a revocation counts. */
+  acceptUnreadable(id: string, revocation: Revocation | undefined): void {
+    this.#shutDoors();
+    const before = this.#index.get(id)?.entry;
+    if (before && revocation) this.accept({ ...before, ...revocation });
+  }
+
   /** Notes that a key was used at another server of the cluster. */
   noteUse(id: string, at: number): void {
     const held = this.#index.get(id);
@@ -218,6 +224,11 @@ export class KeyBook {
       const isFirst = this.#hold(entry);
       this.#tell({ kind: kindOfChange(before, entry), entry, before, isFirst });
     }
+  }
+
+  /** Keeps all doors shut. An entry that cannot be read may be all that shuts one, and nothing tells which one. */
+  #shutDoors(): void {
+    for (const kind of DOOR_KINDS) this.#kinds.add(kind);
   }
 
   #sourceOf(kind: KeyKind): KeySource {

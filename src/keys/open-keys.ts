@@ -54,6 +54,7 @@ export async function openKeys(
   });
   shared?.watch({
     saved: (entry) => book.accept(entry),
+    unreadable: (id, revocation) => book.acceptUnreadable(id, revocation),
     removed: (id) => book.drop(id),
     used: (id, at) => book.noteUse(id, at),
   });

@@ -1,9 +1,11 @@
 import * as v from "valibot";
-import { parseJson } from "../json/parse.ts";
+import { isRecord, parseJson } from "../json/parse.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import { isId } from "../wire/names.ts";
-import { type KeyEntry, MAX_FORMER_SECRETS, MAX_TRADES, parseKeyEntry } from "./key-entry.ts";
+import { type KeyEntry, keyEntrySchema, MAX_FORMER_SECRETS, MAX_TRADES, parseKeyEntry } from "./key-entry.ts";
 import { areTermsInBounds } from "./key-spec.ts";
+import { keptTerms } from "./key-terms.ts";
+import type { Revocation } from "./shared-keys.ts";
 
 // An entry as the servers of a cluster share it. Whoever may write to that place may write anything, so what is read there
 // is checked as strictly as a request.
@@ -53,6 +55,43 @@ export function sharedText(entry: KeyEntry): string {
   // The parser puts the members in one order, so equal entries are equal texts.
   const { lastUsedAt: _, ...shared } = parseKeyEntry(entry) ?? entry;
   return JSON.stringify(shared);
+}
+
+/**
+ * Returns an entry as text that takes the place of another text. Members and limits of that text which this version does not
+ * know stay: a server of a later version has set them, and relies on them.
+ */
+export function sharedTextOver(entry: KeyEntry, before: string | undefined): string {
+  const text = sharedText(entry);
+  const replaced = before === undefined ? undefined : parseJson(before);
+  if (!isRecord(replaced)) return text;
+  const limits = isRecord(replaced["limits"]) ? unknownOf(replaced["limits"], keptTerms.limits.entries) : {};
+  const others = unknownOf(replaced, keyEntrySchema.entries);
+  if (Object.keys({ ...limits, ...others }).length === 0) return text;
+  const { lastUsedAt: _, ...shared } = parseKeyEntry(entry) ?? entry;
+  return JSON.stringify({ ...shared, limits: { ...shared.limits, ...limits }, ...others });
+}
+
+function unknownOf(value: Readonly<Record<string, unknown>>, known: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !Object.hasOwn(known, name)));
+}
+
+/** Whether a text says of the key of an entry what the entry says, as far as this version understands it. */
+export function isSharedTextOf(entry: KeyEntry, text: string): boolean {
+  const own = sharedText(entry);
+  if (text === own) return true;
+  const read = readSharedEntry(entry.id, text);
+  return read !== undefined && sharedText(read) === own;
+}
+
+const revocationSchema = v.object({ id: v.string(), revokedAt: time, revokedBy: v.optional(caller) });
+
+/** Reads whether the key with this id was revoked, also from an entry that only a later version can read. */
+export function readRevocation(id: string, text: string): Revocation | undefined {
+  const read = v.safeParse(revocationSchema, parseJson(text));
+  if (!read.success || read.output.id !== id) return undefined;
+  const { revokedAt, revokedBy } = read.output;
+  return { revokedAt, revokedBy };
 }
 
 /** Reads the entry of the key with this id; undefined for a text that is none. */

@@ -1,5 +1,8 @@
 import type { KeyEntry } from "./key-entry.ts";
 
+/** When and by whom a key was revoked. */
+export type Revocation = Pick<KeyEntry, "revokedAt" | "revokedBy">;
+
 /** What a server knows of the keys that all servers of a cluster share. Times are those of `Clock.now`. */
 export type KeysStanding =
   /** It hears of each change at once. */
@@ -25,13 +28,18 @@ export interface SharedKeys {
   write(entry: KeyEntry): Promise<SharedWrite>;
   /** Tells the listener what other servers change. Called once, before the server hears of anything. */
   watch(listener: SharedKeysListener): void;
-  /** Calls the listener once it is known which keys there are, if that is not known yet. */
+  /**
+   * Calls the listener once it is known which keys there are, if that is not known yet, and once one is heard of that this version
+   * cannot read: in both cases, other doors may have to be shut.
+   */
   onRead(listener: () => void): void;
 }
 
 export interface SharedKeysListener {
   /** A key was made or changed. */
   saved(entry: KeyEntry): void;
+  /** A key was made or changed in a way that this version cannot read. If it was revoked, that is told all the same. */
+  unreadable(id: string, revocation: Revocation | undefined): void;
   /** A key is kept no longer. */
   removed(id: string): void;
   /** A key was used at another server. */

@@ -1,7 +1,13 @@
 import { agreed } from "../../keys/key-changes.ts";
 import type { KeyEntry } from "../../keys/key-entry.ts";
 import type { KeyRecords } from "../../keys/key-records.ts";
-import { readSharedEntry, sharedText } from "../../keys/shared-entry.ts";
+import {
+  isSharedTextOf,
+  readRevocation,
+  readSharedEntry,
+  sharedText,
+  sharedTextOver,
+} from "../../keys/shared-entry.ts";
 import type { KeysStanding, SharedKeys, SharedKeysListener, SharedWrite } from "../../keys/shared-keys.ts";
 import type { CancelTimer, Clock, Log } from "../../system/deps.ts";
 import type { RecordTable } from "./record-table.ts";
@@ -52,6 +58,8 @@ export class ClusterKeys implements SharedKeys {
   #listener: SharedKeysListener | undefined;
   #uses: KeyUses | undefined;
   readonly #onRead: (() => void)[] = [];
+  /** The same listeners, until an entry is heard of that cannot be read. */
+  readonly #onUnreadable: (() => void)[] = [];
   #lastStood: KeysStanding;
   /** How many entries could not be read when all were loaded. */
   #unreadable = 0;
@@ -102,7 +110,10 @@ export class ClusterKeys implements SharedKeys {
     const { kind } = this.standing();
     // Without a shared place, the copy of this server is all there is. `records` writes it.
     if (kind === "own") return "written";
-    return kind === "away" ? "away" : this.#options.table.write(PREFIX + entry.id, sharedText(entry));
+    if (kind === "away") return "away";
+    const { table } = this.#options;
+    const key = PREFIX + entry.id;
+    return table.write(key, sharedTextOver(entry, table.get(key)));
   }
 
   watch(listener: SharedKeysListener): void {
@@ -120,6 +131,7 @@ export class ClusterKeys implements SharedKeys {
 
   onRead(listener: () => void): void {
     if (isUnread(this.#lastStood)) this.#onRead.push(listener);
+    this.#onUnreadable.push(listener);
   }
 
   close(): void {
@@ -146,15 +158,22 @@ export class ClusterKeys implements SharedKeys {
   #keep(entry: KeyEntry): void {
     const { local, table } = this.#options;
     local?.put(entry);
-    // A change that was written has this text already. Any other one is written when there is a bucket.
-    table.set(PREFIX + entry.id, sharedText(entry));
+    const key = PREFIX + entry.id;
+    const text = table.get(key);
+    // A change that was written is there already. Any other one is written when there is a bucket.
+    if (text !== undefined && isSharedTextOf(entry, text)) return;
+    // What only a later version can read stays.
+    if (text !== undefined && !readSharedEntry(entry.id, text)) return;
+    table.set(key, sharedTextOver(entry, text));
   }
 
   #hear(id: string, value: string | undefined): void {
     if (value === undefined) return this.#listener?.removed(id);
     const entry = readSharedEntry(id, value);
-    if (entry) this.#listener?.saved(entry);
-    else this.#options.log.warn("keys.record_refused", { key: id.slice(0, 64), reason: "not the entry of a key" });
+    if (entry) return this.#listener?.saved(entry);
+    this.#options.log.warn("keys.record_refused", { key: id.slice(0, 64), reason: "not the entry of a key" });
+    this.#listener?.unreadable(id, readRevocation(id, value));
+    for (const listener of this.#onUnreadable.splice(0)) listener();
   }
 
   #look(): void {
@@ -181,10 +200,12 @@ const OWN: KeysStanding = { kind: "own" };
 const CURRENT: KeysStanding = { kind: "current" };
 
 /**
- * Returns the text of the entry that follows from two. What cannot be read stays as the bucket has it: a server of a later
- * version may have written it.
+ * Returns the text of the entry that follows from two. What the bucket has stays as it is unless something is to be added to it:
+ * a server of a later version may have written what cannot be read here.
  */
 function merged(id: string, own: string, other: string): string {
   const [mine, theirs] = [readSharedEntry(id, own), readSharedEntry(id, other)];
-  return mine && theirs ? sharedText(agreed(mine, theirs)) : other;
+  if (!mine || !theirs) return other;
+  const entry = agreed(mine, theirs);
+  return sharedText(entry) === sharedText(theirs) ? other : sharedTextOver(entry, other);
 }

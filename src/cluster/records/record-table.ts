@@ -1,4 +1,5 @@
 import type { Bucket, BucketEntry } from "./bucket.ts";
+import { Rewrites } from "./rewrites.ts";
 
 /** The most writes that are under way at once. */
 const MAX_WRITING = 64;
@@ -35,7 +36,8 @@ export type RecordListener = (key: string, value: string | undefined) => void;
  * change is made only to the version of the record that this server knew. If another server was first, its version counts
  * here too, so all servers end with the same records, and one that was away brings back nothing that was removed.
  *
- * If the bucket itself is lost and another one takes its place, each server brings to it what it knew from the lost one.
+ * If the bucket itself is lost and another one takes its place, or an earlier state of it, each server brings to it what it knew
+ * from the lost one.
  */
 export class RecordTable {
   readonly #known = new Map<string, Known>();
@@ -44,6 +46,7 @@ export class RecordTable {
   readonly #listeners: { readonly prefix: string; readonly listener: RecordListener }[] = [];
   readonly #onReady: (() => void)[] = [];
   readonly #merges: { readonly prefix: string; readonly merge: RecordMerge }[] = [];
+  readonly #rewrites = new Rewrites();
   #bucket: Bucket | undefined;
   #isReady = false;
   #hasLoaded = false;
@@ -149,6 +152,9 @@ export class RecordTable {
   attach(bucket: Bucket): void {
     this.#bucket = bucket;
     this.#isReady = false;
+    const hasGoneBack = [...this.#known.values()].some(({ revision }) => revision > bucket.lastRevision);
+    // NATS has lost its last changes, or was restored from a backup.
+    if (this.#loaded !== undefined && hasGoneBack) this.#loaded = "";
     const isSuccessor = this.#loaded !== undefined && this.#loaded !== bucket.identity;
     if (isSuccessor) this.#restart();
     const seen = new Set<string>();
@@ -189,16 +195,18 @@ export class RecordTable {
 
   #take({ key, value, revision }: BucketEntry): void {
     const known = this.#known.get(key);
-    if (known && known.revision >= revision) return;
+    // While a bucket is being read, an older version means that it has lost the newer one.
+    if (known && (known.revision === revision || (known.revision > revision && this.#isReady))) return;
     // The bucket reports the writes of this server like those of others.
     if (this.#writing.has(key) && this.#writing.get(key) === value) return this.#confirm(key, value, revision);
     const before = this.get(key);
     const merged = this.#merge(key, before, value);
     this.#known.set(key, { value, revision });
     this.#pending.delete(key);
-    if (merged !== value) this.#pending.set(key, { value: merged, base: revision, isLost: false });
+    const isRewritten = this.#rewrites.allow(key, merged !== value);
+    if (isRewritten) this.#pending.set(key, { value: merged, base: revision, isLost: false });
     if (before !== merged) this.#tell(key, merged);
-    if (merged !== value) this.flush();
+    if (isRewritten) this.flush();
   }
 
   #merge(key: string, own: string | undefined, other: string | undefined): string | undefined {

@@ -26,7 +26,7 @@ interface Server {
 function start(all: SharedKeysInMemory): Server {
   const shared = all.open();
   const book = new KeyBook({ records: createMemoryRecords(), clock: systemClock, maxRequests: 10 });
-  shared.watch({ saved: (entry) => book.accept(entry), removed: () => {}, used: () => {} });
+  shared.watch({ saved: (entry) => book.accept(entry), unreadable: () => {}, removed: () => {}, used: () => {} });
   return { book, shared, writer: new KeyWriter({ book, shared, clock: systemClock }) };
 }
 

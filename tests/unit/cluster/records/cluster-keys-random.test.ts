@@ -45,7 +45,12 @@ class Run {
     const keys = new ClusterKeys({ table, local: own, staleMs: HOUR, reach, clock, log: silentLog });
     this.#keys = keys;
     this.book = new KeyBook({ records: keys.records, clock, maxRequests: 9, standing: () => keys.standing() });
-    keys.watch({ saved: (entry) => this.book.accept(entry), removed: (id) => this.book.drop(id), used: () => {} });
+    keys.watch({
+      saved: (entry) => this.book.accept(entry),
+      unreadable: () => {},
+      removed: (id) => this.book.drop(id),
+      used: () => {},
+    });
     this.writer = new KeyWriter({ book: this.book, shared: keys, clock: { after: soon } });
   }
 

@@ -33,6 +33,7 @@ function start(bucket?: MemoryBucket, local?: KeyRecords, clock = new FakeClock(
   const book = new KeyBook({ records: keys.records, clock, maxRequests: 9, standing: () => keys.standing() });
   keys.watch({
     saved: (entry) => book.accept(entry),
+    unreadable: (id, revocation) => book.acceptUnreadable(id, revocation),
     removed: (id) => book.drop(id),
     used: (id, at) => book.noteUse(id, at),
   });
@@ -332,4 +333,86 @@ describe("a record that somebody else wrote", () => {
     await bucket.settle();
     expect(a.book.get(id)).toEqual(entry);
   });
+});
+
+describe("a server of an earlier version", () => {
+  /** Writes an entry as a server of a later version does. */
+  function overwrite(bucket: MemoryBucket, entry: KeyEntry, members: object): string {
+    const key = `key.${entry.id}`;
+    const text = JSON.stringify({ ...entry, revision: entry.revision + 1, ...members });
+    bucket.write(key, text, bucket.get(key)?.revision ?? 0);
+    return text;
+  }
+
+  test("leaves in the bucket what only a later version knows, also when it changes the key", async () => {
+    const { bucket, a, b } = await pair();
+    const { entry } = await done(bucket, a.writer.create(SPEC, BY));
+    const text = overwrite(bucket, entry, { limits: { parallel: 2, watts: 9 }, colour: "red" });
+    await bucket.settle();
+    expect(bucket.records()[`key.${entry.id}`]).toBe(text);
+    for (const server of [a, b]) expect(server.book.get(entry.id)?.limits).toEqual({ parallel: 2 });
+    await done(bucket, a.writer.update(entry.id, { terms: { weight: 3 }, limits: { parallel: 4 } }));
+    const kept: unknown = JSON.parse(bucket.records()[`key.${entry.id}`] ?? "");
+    expect(kept).toMatchObject({ limits: { parallel: 4, watts: 9 }, weight: 3, colour: "red", revision: 3 });
+  });
+
+  test("ends a key that was revoked in an entry that it cannot read, and leaves that entry as it is", async () => {
+    const { bucket, a, b } = await pair();
+    const { entry, text } = await done(bucket, a.writer.create(SPEC, BY));
+    const written = overwrite(bucket, entry, { class: "urgent" });
+    await bucket.settle();
+    expect([accepts(a, text), accepts(b, text)]).toEqual([true, true]);
+    const revoked = overwrite(bucket, entry, { class: "urgent", revokedAt: 5, revokedBy: "admin-key:1" });
+    await bucket.settle();
+    expect([codeFor(a, text), codeFor(b, text)]).toEqual(["key_revoked", "key_revoked"]);
+    expect(written).not.toBe(revoked);
+    expect(bucket.records()[`key.${entry.id}`]).toBe(revoked);
+  });
+
+  test("keeps its doors shut if it hears later of keys alone that it cannot read", async () => {
+    const bucket = new MemoryBucket();
+    bucket.write("key.0123456789ab", JSON.stringify({ id: "0123456789ab", kind: "reader" }), 0);
+    const alone = start();
+    alone.reach.isReached = true;
+    alone.table.attach(bucket.open());
+    await bucket.settle();
+    expect(alone.keys.standing().kind).toBe("current");
+    const { api, client, admin } = alone.book.sources;
+    expect([api, client, admin].map(({ isEmpty }) => isEmpty)).toEqual([false, false, false]);
+  });
+
+  test("shuts its doors when it hears of a key that it cannot read, and says so once", async () => {
+    const { bucket, a } = await pair();
+    const { api, client, admin } = a.book.sources;
+    let shut = 0;
+    a.keys.onRead(() => {
+      shut += 1;
+    });
+    expect([api, client, admin].map(({ isEmpty }) => isEmpty)).toEqual([true, true, true]);
+    for (const id of ["0123456789ab", "0123456789ac"]) bucket.write(`key.${id}`, JSON.stringify({ id, kind: "reader" }), 0);
+    await bucket.settle();
+    expect([api, client, admin].map(({ isEmpty }) => isEmpty)).toEqual([false, false, false]);
+    expect(shut).toBe(1);
+  });
+});
+
+test("a bucket that was restored from a backup gets back what the servers know better", async () => {
+  for (const isBehind of [false, true]) {
+    const { bucket, a, b } = await pair();
+    const old = await done(bucket, a.writer.create(SPEC, BY));
+    const backup = bucket.copy();
+    await done(bucket, b.writer.revoke(old.entry.id, BY));
+    const young = await done(bucket, a.writer.create(SPEC, BY));
+    for (const { table } of [a, b]) table.detach();
+    // Another server may have written to it meanwhile.
+    if (!isBehind) for (let at = 0; at < 9; at += 1) backup.write(`other.${at}`, "x", 0);
+    for (const { table } of [a, b]) table.attach(backup.open());
+    await backup.settle();
+    expect(backup.records()[`key.${old.entry.id}`]).toContain("revokedAt");
+    for (const server of [a, b]) expect(codeFor(server, old.text)).toBe("key_revoked");
+    if (!isBehind) continue;
+    for (const server of [a, b]) expect(accepts(server, young.text)).toBe(true);
+    await done(backup, b.writer.revoke(young.entry.id, BY));
+    expect([codeFor(a, young.text), codeFor(b, young.text)]).toEqual(["key_revoked", "key_revoked"]);
+  }
 });

@@ -317,6 +317,26 @@ describe("a bucket that was lost, with another in its place", () => {
   });
 });
 
+test("two servers that join records differently do not rewrite one for ever", async () => {
+  const bucket = new MemoryBucket();
+  const [a, b] = [new Server(), new Server()];
+  a.table.mergeBy("x", (_, own, other) => `a${Math.max(numberIn(own), numberIn(other))}`);
+  b.table.mergeBy("x", (_, own, other) => `b${Math.max(numberIn(own), numberIn(other))}`);
+  for (const each of [a, b]) each.connect(bucket);
+  await bucket.settle();
+  a.set("x", "a1");
+  await bucket.settle();
+  a.set("x", "a2");
+  await bucket.settle();
+  expect(bucket.lastRevision).toBeLessThan(100);
+  expect([a, b].map(({ table }) => table.pending)).toEqual([0, 0]);
+  for (const { believed } of [a, b]) expect(numberIn(believed.get("x") ?? "")).toBe(2);
+});
+
+function numberIn(text: string): number {
+  return Number(text.slice(1));
+}
+
 /** One step of a random course of events. */
 interface Step {
   readonly kind: "set" | "connect" | "disconnect" | "lose" | "work" | "forget";

@@ -19,7 +19,9 @@ export function createKeyRows({ db, writes }: Store): KeyRecords {
      ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, last_used_at = max(coalesce(last_used_at, 0), coalesce(excluded.last_used_at, 0))`,
   );
   const remove = db.prepare<void, [string]>("DELETE FROM key WHERE id = ?");
-  const use = db.prepare<void, [number, string]>("UPDATE key SET last_used_at = ? WHERE id = ?");
+  const use = db.prepare<void, [number, string]>(
+    "UPDATE key SET last_used_at = max(coalesce(last_used_at, 0), ?) WHERE id = ?",
+  );
   let unreadable = 0;
   return {
     load() {

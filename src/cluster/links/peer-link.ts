@@ -114,6 +114,8 @@ export class PeerLink implements Link {
   /** Takes over a connection that is ready for exchanges. */
   onUp(connection: Connection): void {
     const before = this.#current;
+    // The end of the run before may not have been noticed.
+    const isNewRun = before !== undefined && before.peer?.epoch !== connection.peer?.epoch;
     if (this.#isClosed) return connection.close(CLOSES.server_restart);
     if (connection.kind === "direct") {
       this.#dialError = undefined;
@@ -125,7 +127,8 @@ export class PeerLink implements Link {
     if (connection.kind === "lane") this.#plan(this.#pauseMs());
     if (before) this.#retire(before, connection);
     this.#options.log.info("link.opened", { way: connection.kind, dialled: connection.hasDialled });
-    if (!before) this.#options.onJoined();
+    if (isNewRun) this.#options.onLost();
+    if (!before || isNewRun) this.#options.onJoined();
     this.#options.onChange();
   }
 

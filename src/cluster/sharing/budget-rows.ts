@@ -19,12 +19,16 @@ export interface BudgetWindow {
   readonly startsAt: number;
 }
 
-/** Combines what is known of one server. An earlier run is counted as a part of what was before the later one. */
-export function merged(a: Counted | undefined, b: Counted): Counted {
+/**
+ * Combines what is known of one server. An earlier run is counted as a part of what was before the later one. `present` is the
+ * run that goes on now, if it is known: after a clock was set back, it is not the one with the greatest epoch.
+ */
+export function merged(a: Counted | undefined, b: Counted, present?: string): Counted {
   if (!a) return b;
   if (a.epoch === b.epoch)
     return { epoch: a.epoch, before: Math.max(a.before, b.before), used: Math.max(a.used, b.used) };
-  const [earlier, later] = a.epoch < b.epoch ? [a, b] : [b, a];
+  const isInOrder = a.epoch === present || b.epoch === present ? b.epoch === present : a.epoch < b.epoch;
+  const [earlier, later] = isInOrder ? [a, b] : [b, a];
   return { ...later, before: Math.max(later.before, totalOf(earlier)) };
 }
 
@@ -48,15 +52,18 @@ interface Row extends BudgetWindow {
   readonly byServer: Map<string, Counted>;
 }
 
-/** The most budgets and windows of keys that are kept. A row of three servers takes about 500 bytes. */
-const MAX_ROWS = 60_000;
+/**
+ * The most counts that are kept, each of one server towards one budget. Three of one budget take about 500 bytes. Servers that
+ * get another id with each start leave theirs behind until the window ends.
+ */
+const MAX_COUNTS = 180_000;
 
 /** What all servers have counted towards the budgets of keys, by key, budget and window. */
 export class BudgetRows {
   readonly #byKey = new Map<string, Map<string, Row>>();
   #size = 0;
 
-  /** The number of rows. */
+  /** The number of counts. */
   get size(): number {
     return this.#size;
   }
@@ -75,18 +82,22 @@ export class BudgetRows {
     return this.#byKey.get(keyId)?.values() ?? [];
   }
 
-  /** Takes in what a server has counted. Returns whether that is more than was known. */
-  merge(keyId: string, { budget, startsAt }: BudgetWindow, server: string, counted: Counted): boolean {
+  /**
+   * Takes in what a server has counted. Returns whether that is more than was known. `present` is the run of that server that
+   * goes on now, if it is known.
+   */
+  merge(keyId: string, window: BudgetWindow, server: string, counted: Counted, present?: string): boolean {
+    const { budget, startsAt } = window;
     const rows = this.#byKey.get(keyId) ?? new Map<string, Row>();
     const label = labelOf(budget, startsAt);
     const row = rows.get(label) ?? { budget, startsAt, byServer: new Map() };
-    if (!rows.has(label)) {
-      if (this.#size >= MAX_ROWS) return false;
+    const known = row.byServer.get(server);
+    if (!known) {
+      if (this.#size >= MAX_COUNTS) return false;
       this.#byKey.set(keyId, rows.set(label, row));
       this.#size += 1;
     }
-    const known = row.byServer.get(server);
-    const next = merged(known, counted);
+    const next = merged(known, counted, present);
     row.byServer.set(server, next);
     return !known || totalOf(next) > totalOf(known);
   }
@@ -97,7 +108,7 @@ export class BudgetRows {
       for (const [label, row] of rows) {
         if (isCurrent(row, now)) continue;
         rows.delete(label);
-        this.#size -= 1;
+        this.#size -= row.byServer.size;
       }
       if (rows.size === 0) this.#byKey.delete(keyId);
     }

@@ -61,6 +61,8 @@ type Extent = "own" | "all";
 export class KeySpending {
   readonly #options: KeySpendingOptions;
   readonly #rows = new BudgetRows();
+  /** The present run of each peer to which there is a link, as it has said itself. */
+  readonly #runs = new Map<string, string>();
   /** What each peer has yet to be told. */
   readonly #pending = new Map<string, Map<string, Extent>>();
   readonly #changed = new Set<string>();
@@ -70,7 +72,10 @@ export class KeySpending {
   constructor(options: KeySpendingOptions) {
     const { tells } = options;
     this.#options = options;
-    tells.on("key_spending", messageSchema, (_, { server, epoch, rows }) => this.#take(server, epoch, rows));
+    tells.on("key_spending", messageSchema, (peer, { server, epoch, rows }) => {
+      if (server === peer) this.#runs.set(peer, epoch);
+      this.#take(server, epoch, rows);
+    });
     tells.onJoined((peer) => this.tellAll(peer));
     tells.onLost((peer) => this.#onLost(peer));
   }
@@ -108,6 +113,7 @@ export class KeySpending {
   /** Tells the other peers all that is known, because the last words of the lost one may not have reached them. */
   #onLost(lost: string): void {
     this.#pending.delete(lost);
+    this.#runs.delete(lost);
     for (const peer of this.#pending.keys()) this.tellAll(peer);
   }
 
@@ -169,7 +175,7 @@ export class KeySpending {
       const window = { budget, startsAt };
       if (!isCurrent(window, now)) continue;
       const counted = server === self.id ? this.#toOwn({ epoch, before, used }) : { epoch, before, used };
-      if (this.#rows.merge(keyId, window, server, counted)) more.add(keyId);
+      if (this.#rows.merge(keyId, window, server, counted, this.#runs.get(server))) more.add(keyId);
     }
     for (const keyId of more) onChange(keyId);
     this.#cancelPrune ??= clock.every(PRUNE_MS, () => this.#rows.prune(clock.now()));

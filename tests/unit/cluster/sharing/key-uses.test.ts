@@ -89,6 +89,26 @@ describe("a budget over three servers", () => {
     expect([again.used("tokens_per_day"), b.used("tokens_per_day")]).toEqual([720, 720]);
   });
 
+  test("counts nothing twice after a restart with a clock that was set back", () => {
+    const { clock, links, a, b, kill, restart } = cluster(ABC, { limits: DAY });
+    a.ask(quick(100));
+    clock.advance(NEWS_MS);
+    kill(a);
+    const again = restart("a", { epoch: "earlier" });
+    again.ask(quick(5));
+    clock.advance(NEWS_MS);
+    for (let round = 0; round < 3; round += 1) {
+      // Servers that meet again tell each other all that they know.
+      links.cut("b", "c");
+      links.cut("a", "b");
+      clock.advance(NEWS_MS);
+      links.connectAll();
+      again.ask(quick(1));
+      clock.advance(NEWS_MS);
+    }
+    expect([again.used("tokens_per_day"), b.used("tokens_per_day")]).toEqual([108, 108]);
+  });
+
   test("begins anew with the next day at all servers", () => {
     const { clock, a, b } = cluster(ABC, { limits: DAY });
     a.ask(quick(1000));

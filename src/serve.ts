@@ -6,7 +6,6 @@ import type { Access } from "./auth/auth.ts";
 import type { IdentityProvider } from "./auth/identity-provider.ts";
 import { weakKeys } from "./auth/weak-keys.ts";
 import type { Cluster } from "./cluster/cluster.ts";
-import type { ClusterKeys } from "./cluster/records/cluster-keys.ts";
 import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./config.ts";
 import type { KeysFileWatch } from "./keys/keys-file-watch.ts";
 import { type OpenedKeys, openKeys } from "./keys/open-keys.ts";
@@ -82,7 +81,7 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<Starte
   // Each server keeps its own usage and its own trail, also in a cluster.
   const own = local && { usage: local.usage, failedJobs: local.failedJobs, audit: local.audit };
   const records = cluster ? { ...cluster.records, ...own } : local;
-  const keys = await openKeysOf(config, deps, local, cluster?.keys);
+  const keys = await openKeysOf(config, deps, local, cluster);
   const identity = await identityOf(config, deps);
   const app = createApp(config, deps, { keys, records, cluster, identity });
   let listening: Listening;
@@ -219,9 +218,10 @@ async function openKeysOf(
   config: Config,
   deps: Deps,
   local: StoredRecords | undefined,
-  shared: ClusterKeys | undefined,
+  cluster: Pick<Cluster, "keys" | "tenants"> | undefined,
 ): Promise<OpenedKeys | undefined> {
   const { keysFile: path, maxRequestsPerKey: maxRequests } = config;
+  const shared = cluster?.keys;
   if (path === undefined && !local && !shared) return undefined;
   const readFile = (name: string): string => readFileSync(resolve(dirname(path ?? ""), name), "utf8");
   const source =
@@ -234,7 +234,8 @@ async function openKeysOf(
           secrets: { env: process.env, readFile },
         };
   const records = shared?.records ?? local?.keys();
-  const opened = await openKeys({ source, records, shared, tenantRecords: local?.tenants(), maxRequests }, deps);
+  const tenantRecords = cluster?.tenants ?? local?.tenants();
+  const opened = await openKeys({ source, records, shared, tenantRecords, maxRequests }, deps);
   if (!("faults" in opened)) return opened;
   process.stderr.write(`KEYS_FILE is not valid:\n${opened.faults.map((fault) => `  - ${fault}\n`).join("")}`);
   process.exit(EXIT_CONFIG);

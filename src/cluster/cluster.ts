@@ -2,6 +2,7 @@ import type { LimitsElsewhere } from "../auth/auth.ts";
 import type { AccessLists } from "../auth/gates.ts";
 import { createSecrets } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
+import type { TenantRecords } from "../keys/tenant-records.ts";
 import type { KeysElsewhere } from "../limits/elsewhere.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { ClusterSights } from "../state/cluster-facts.ts";
@@ -56,6 +57,8 @@ export interface ClusterOptions {
   readonly records: LocalRecords;
   /** The created keys that all servers share. The cluster closes them. Absent in tests without such keys. */
   readonly keys?: ClusterKeys | undefined;
+  /** The limits of tenants that all servers share. Absent in tests without such limits. */
+  readonly tenants?: TenantRecords | undefined;
   /** Keeps the records in NATS. The cluster closes it. */
   readonly keeper: Pick<RecordKeeper, "hasRecords" | "close">;
   /** Identifies this run of the server. No other run has the same epoch. */
@@ -84,6 +87,8 @@ export class Cluster {
   readonly records: LocalRecords;
   /** The created keys that all servers share. */
   readonly keys: ClusterKeys | undefined;
+  /** The limits of tenants that all servers share. */
+  readonly tenants: TenantRecords | undefined;
   readonly #keeper: ClusterOptions["keeper"];
   readonly #bus: ClusterOptions["bus"];
   readonly #calls: ClusterCalls;
@@ -103,7 +108,7 @@ export class Cluster {
   #isOwner: (owner: string) => boolean = () => true;
 
   /** Throws if the address for links cannot be used. */
-  constructor({ config, deps, bus, nats, epoch, privateAddress, records, keys, keeper }: ClusterOptions) {
+  constructor({ config, deps, bus, nats, epoch, privateAddress, records, keys, tenants, keeper }: ClusterOptions) {
     const { serverId, windowBytes, confirmTimeoutMs, clusterListener: listener, clusterAddress: address } = config;
     const { clock } = deps;
     const random = Math.random;
@@ -116,6 +121,7 @@ export class Cluster {
     this.#bus = bus;
     this.records = records;
     this.keys = keys;
+    this.tenants = tenants;
     this.#keeper = keeper;
     this.#calls = new ClusterCalls({ serverId, subjects, bus, clock, log });
     this.#lanes = new LaneHub({ self, bus, subject: subjects.lane, clock });

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import type { Config } from "../config.ts";
 import type { KeyRecords } from "../keys/key-records.ts";
+import type { TenantRecords } from "../keys/tenant-records.ts";
 import type { Deps } from "../system/deps.ts";
 import { ClaimedBus } from "./claimed-bus.ts";
 import { Cluster } from "./cluster.ts";
@@ -11,6 +12,7 @@ import { createBucketOpener } from "./nats/kv-bucket.ts";
 import { NatsBus } from "./nats/nats-bus.ts";
 import { ClusterKeys } from "./records/cluster-keys.ts";
 import { createClusterRecords, type LocalRecords } from "./records/cluster-records.ts";
+import { createClusterTenants } from "./records/cluster-tenants.ts";
 import { RecordKeeper } from "./records/record-keeper.ts";
 import { RecordTable } from "./records/record-table.ts";
 import { createSubjects } from "./subjects.ts";
@@ -42,7 +44,7 @@ export async function startCluster(
   config: Config,
   deps: Deps,
   env: Environment,
-  local?: LocalRecords & { keys(): KeyRecords },
+  local?: LocalRecords & { keys(): KeyRecords; tenants(): TenantRecords },
 ): Promise<ClusterStart> {
   const { serverId, clusterName, natsCredentials, natsAuthority } = config;
   for (const [variable, path] of [
@@ -84,6 +86,7 @@ export async function startCluster(
   }
   const table = new RecordTable();
   const records = createClusterRecords({ table, serverId, plugins: config.plugins, local });
+  const tenants = createClusterTenants({ table, local: local?.tenants(), log });
   const keeper = new RecordKeeper({
     table,
     bus: nats,
@@ -114,7 +117,7 @@ export async function startCluster(
   try {
     return {
       kind: "started",
-      cluster: new Cluster({ config, deps, bus, nats, epoch, privateAddress, records, keys, keeper }),
+      cluster: new Cluster({ config, deps, bus, nats, epoch, privateAddress, records, keys, tenants, keeper }),
     };
   } catch (error) {
     // The listener for links throws the error of the system.

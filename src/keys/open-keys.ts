@@ -65,7 +65,12 @@ export async function openKeys(
       effect: "these keys are refused, and nobody is let in without a key",
       hint: "start the version that has written them, or restore a backup",
     });
-  const tenants = new TenantBook({ records: tenantRecords, clock });
+  const tenants = new TenantBook({
+    records: tenantRecords,
+    clock,
+    isKept: shared && (() => shared.areKept),
+    isAway: shared && (() => shared.standing().kind === "away"),
+  });
   const file = source && new KeysFileWatch({ source, book, tenants, clock, log });
   const faults = (await file?.start()) ?? [];
   if (faults.length > 0) return { faults };

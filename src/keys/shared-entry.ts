@@ -1,28 +1,19 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
-import { cleanText } from "../wire/clean-text.ts";
 import { isId } from "../wire/names.ts";
 import { type KeyEntry, keyEntrySchema, MAX_FORMER_SECRETS, MAX_TRADES, parseKeyEntry } from "./key-entry.ts";
 import { areTermsInBounds } from "./key-spec.ts";
 import { keptTerms } from "./key-terms.ts";
+import { callerField as caller, timeField as time } from "./shared-fields.ts";
 import type { Revocation } from "./shared-keys.ts";
 
 // An entry as the servers of a cluster share it. Whoever may write to that place may write anything, so what is read there
 // is checked as strictly as a request.
 
-/** The latest time that a date can have, in milliseconds since 1970. */
-const MAX_TIME = 8.64e15;
-const MAX_CALLER_CHARS = 256;
 /** More than a worker's registration may name. */
 const MAX_OTHER_IDS = 1000;
 
-const time = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_TIME));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
-const caller = v.pipe(
-  v.string(),
-  v.maxLength(MAX_CALLER_CHARS),
-  v.check((text) => cleanText(text) === text),
-);
 const digest = v.pipe(v.string(), v.regex(/^[\da-f]{64}$/));
 const secretMembers = {
   hash: digest,

@@ -9,6 +9,10 @@ import type { TenantRecords } from "./tenant-records.ts";
 export interface TenantBookOptions {
   /** Undefined if limits that are set would not survive a restart. None are set then. */
   readonly records: TenantRecords | undefined;
+  /** Whether limits that are set survive a restart. As long as there are records unless given. */
+  readonly isKept?: (() => boolean) | undefined;
+  /** Whether the records that the servers of a cluster share cannot be reached. Never unless given. */
+  readonly isAway?: (() => boolean) | undefined;
   readonly clock: Pick<Clock, "now">;
 }
 
@@ -19,13 +23,18 @@ export type TenantListener = (name: string, limits: KeyLimits) => void;
 const MAX_TENANTS = 1000;
 const NO_LIMITS: KeyLimits = {};
 const NOT_KEPT =
-  "This server cannot keep limits of tenants: DATA_DIR is not set. Set DATA_DIR and restart the server, or list tenants in a file and set KEYS_FILE.";
+  "This server cannot keep limits of tenants: DATA_DIR is not set, and it has no cluster whose NATS has JetStream. Set DATA_DIR and restart the server, or list tenants in a file and set KEYS_FILE.";
+const AWAY =
+  "Limits of tenants cannot be changed while this server cannot reach the records of its cluster in NATS. Try again shortly.";
+/** When a client may try again while NATS is away, in seconds. */
+const RETRY_AFTER_S = 5;
 
 /**
  * The limits of tenants: those that operators have set, and those of `KEYS_FILE`, which come first. It is the only owner of their
  * entries.
  *
- * Methods that change a tenant throw `keys_not_kept` if nothing is kept, and `tenant_in_file` for one that the file lists.
+ * Methods that change a tenant throw `keys_not_kept` if nothing is kept, `keys_unavailable` while what a cluster keeps cannot be
+ * reached, and `tenant_in_file` for one that the file lists.
  */
 export class TenantBook {
   readonly #options: TenantBookOptions;
@@ -36,6 +45,7 @@ export class TenantBook {
   constructor(options: TenantBookOptions) {
     this.#options = options;
     for (const entry of options.records?.load() ?? []) this.#made.set(entry.name, entry);
+    options.records?.watch?.({ saved: (entry) => this.#accept(entry), removed: (name) => this.#drop(name) });
   }
 
   /** Returns the limits of a tenant; undefined if it has none. */
@@ -56,7 +66,9 @@ export class TenantBook {
       const message = `${MAX_TENANTS} tenants have limits already, which is the most. Remove the limits of some of them first.`;
       throw new Fault("invalid_request", { message });
     }
-    const entry: TenantEntry = { name, limits, source: "made", changedAt: this.#options.clock.now(), changedBy: by };
+    // Servers go by the later change, and the clock of the server that made the last one may be ahead.
+    const changedAt = Math.max(this.#options.clock.now(), (this.#made.get(name)?.changedAt ?? 0) + 1);
+    const entry: TenantEntry = { name, limits, source: "made", changedAt, changedBy: by };
     this.#made.set(name, entry);
     records.put(entry);
     this.#tell(name);
@@ -94,10 +106,22 @@ export class TenantBook {
     this.#listeners.add(listener);
   }
 
+  /** Takes over limits that were set at another server. */
+  #accept(entry: TenantEntry): void {
+    if (!this.#made.has(entry.name) && this.#made.size >= MAX_TENANTS) return;
+    this.#made.set(entry.name, entry);
+    this.#tell(entry.name);
+  }
+
+  #drop(name: string): void {
+    if (this.#made.delete(name)) this.#tell(name);
+  }
+
   #recordsFor(name: string): TenantRecords {
-    const { records } = this.#options;
+    const { records, isKept, isAway } = this.#options;
     if (this.#file.has(name)) throw new Fault("tenant_in_file");
-    if (!records) throw new Fault("keys_not_kept", { message: NOT_KEPT });
+    if (isAway?.()) throw new Fault("keys_unavailable", { message: AWAY, retryAfterS: RETRY_AFTER_S });
+    if (!records || isKept?.() === false) throw new Fault("keys_not_kept", { message: NOT_KEPT });
     return records;
   }
 

@@ -8,6 +8,13 @@ export interface TenantRecords {
   put(entry: TenantEntry): void;
   /** Forgets the entry with this name. Does nothing if there is none. */
   remove(name: string): void;
+  /** Tells the listener what other servers of a cluster change. Called once, after `load`. Absent for a server by itself. */
+  watch?(listener: TenantRecordsListener): void;
+}
+
+export interface TenantRecordsListener {
+  saved(entry: TenantEntry): void;
+  removed(name: string): void;
 }
 
 /** Creates records that are lost at the end of the process, for a server without `DATA_DIR`. */

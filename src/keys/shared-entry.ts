@@ -10,6 +10,8 @@ import type { Revocation } from "./shared-keys.ts";
 // An entry as the servers of a cluster share it. Whoever may write to that place may write anything, so what is read there
 // is checked as strictly as a request.
 
+/** The longest text with members that this version does not know. A record has 128 KiB, and a revocation must always fit. */
+const MAX_TEXT_CHARS = 64 * 1024;
 /** More than a worker's registration may name. */
 const MAX_OTHER_IDS = 1000;
 
@@ -60,7 +62,8 @@ export function sharedTextOver(entry: KeyEntry, before: string | undefined): str
   const others = unknownOf(replaced, keyEntrySchema.entries);
   if (Object.keys({ ...limits, ...others }).length === 0) return text;
   const { lastUsedAt: _, ...shared } = parseKeyEntry(entry) ?? entry;
-  return JSON.stringify({ ...shared, limits: { ...shared.limits, ...limits }, ...others });
+  const whole = JSON.stringify({ ...shared, limits: { ...shared.limits, ...limits }, ...others });
+  return whole.length > MAX_TEXT_CHARS ? text : whole;
 }
 
 function unknownOf(value: Readonly<Record<string, unknown>>, known: object): Readonly<Record<string, unknown>> {

@@ -87,7 +87,11 @@ export class AllAudit {
     }
     const entries = newest(trails, query.limit);
     const isLast = [...trails.values()].every((rest) => rest.length === 0);
-    return { entries, next: isLast ? undefined : placeAfter(entries, query.after), missing: [...missing, ...unreadable] };
+    return {
+      entries,
+      next: isLast ? undefined : placeAfter(entries, query.after),
+      missing: [...missing, ...unreadable],
+    };
   }
 
   #own({ after, ...query }: AllAuditQuery): readonly AuditEntry[] {

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
+import { WHOLE_BODY_BYTES } from "../../../src/cluster/links/link-dialect.ts";
 import { LinkReadings, MAX_ANSWERING, READING_MS } from "../../../src/plugin/peer-readings.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import type { ExchangeRequest, ExchangeSink } from "../../../src/tunnel/exchange.ts";
 import type { PeerHandler } from "../../../src/tunnel/peer-handler.ts";
 import { openUnsent } from "../../../src/tunnel/unsent-exchange.ts";
 import { Inflow } from "../../../src/wire/inflow.ts";
-import { WHOLE_BODY_BYTES } from "../../../src/cluster/links/link-dialect.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { ScriptedSession } from "../../support/scripted-session.ts";
 

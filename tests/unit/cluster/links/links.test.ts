@@ -149,7 +149,7 @@ describe("two servers that hear of each other", () => {
     await pass(network, 400);
     expect(a.links.linkTo("b")?.state).toBe("direct");
     expect(network.open.map(({ isSilent }) => isSilent)).toEqual([false]);
-    expect(heard).toEqual(["lost b", "joined b"]);
+    expect(heard.slice(0, 2)).toEqual(["lost b", "joined b"]);
     b.links.close("gone");
   });
 });

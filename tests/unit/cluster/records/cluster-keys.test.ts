@@ -389,7 +389,8 @@ describe("a server of an earlier version", () => {
       shut += 1;
     });
     expect([api, client, admin].map(({ isEmpty }) => isEmpty)).toEqual([true, true, true]);
-    for (const id of ["0123456789ab", "0123456789ac"]) bucket.write(`key.${id}`, JSON.stringify({ id, kind: "reader" }), 0);
+    for (const id of ["0123456789ab", "0123456789ac"])
+      bucket.write(`key.${id}`, JSON.stringify({ id, kind: "reader" }), 0);
     await bucket.settle();
     expect([api, client, admin].map(({ isEmpty }) => isEmpty)).toEqual([false, false, false]);
     expect(shut).toBe(1);

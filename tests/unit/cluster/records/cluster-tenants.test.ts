@@ -83,7 +83,12 @@ test("a server brings the limits of its DATA_DIR to a cluster, and none that wer
       ["own", 7],
       ["replaced", 5],
     ]);
-  expect(local.load().map(({ name }) => name).toSorted()).toEqual(["own", "replaced"]);
+  expect(
+    local
+      .load()
+      .map(({ name }) => name)
+      .toSorted(),
+  ).toEqual(["own", "replaced"]);
 });
 
 test("limits are not changed while NATS cannot be reached, nor where nothing keeps them", () => {

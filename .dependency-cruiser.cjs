@@ -145,7 +145,7 @@ module.exports = {
       "^src/cluster/",
       [
         ...SHARED,
-        "^src/keys/(key-changes|key-entry|key-records|shared-entry|shared-keys)\\.ts$",
+        "^src/keys/(key-changes|key-entry|key-records|shared-entry|shared-keys|shared-tenant|tenant-entry|tenant-records)\\.ts$",
         "^src/config\\.ts$",
         "^src/(auth|figures|plugin|pool|settings|tunnel|wire)/",
         "^src/limits/(elsewhere|limit-names)\\.ts$",

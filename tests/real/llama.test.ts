@@ -49,7 +49,8 @@ function difference(now: Tokens, before: Tokens): Tokens {
 /** A question in the words of each API that streams tokens. */
 const QUESTIONS: Readonly<Record<string, object>> = {
   "/v1/chat/completions": { messages: [{ role: "user", content: "What burns, and where?" }] },
-  "/v1/completions": { prompt: "round and again" },
+  // The model knows one continuation of this token. After a prompt of plain text, several tokens are equally likely.
+  "/v1/completions": { prompt: "<|answer|>" },
   "/v1/messages": { messages: [{ role: "user", content: "What burns at sea?" }] },
   "/v1/responses": { input: "What burns at night?" },
 };

@@ -140,12 +140,15 @@ export class RecordTable {
   #take({ key, value, revision }: BucketEntry): void {
     const known = this.#known.get(key);
     if (known && known.revision >= revision) return;
-    // The bucket reports the writes of this server like those of others.
-    if (this.#writing.has(key) && this.#writing.get(key) === value) return this.#confirm(key, value, revision);
     const before = this.get(key);
-    this.#known.set(key, { value, revision });
-    this.#pending.delete(key);
-    if (before !== value) this.#tell(key, value);
+    // The bucket reports the writes of this server like those of others.
+    if (this.#writing.has(key) && this.#writing.get(key) === value) this.#confirm(key, value, revision);
+    else {
+      this.#known.set(key, { value, revision });
+      this.#pending.delete(key);
+    }
+    const after = this.get(key);
+    if (before !== after) this.#tell(key, after);
   }
 
   /** Notes that the bucket has a change of this server. The server may have changed the record again since. */

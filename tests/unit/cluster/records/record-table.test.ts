@@ -317,6 +317,24 @@ describe("a bucket that was lost, with another in its place", () => {
   });
 });
 
+test("a server that is removing a record is told of two changes of another, although the second is the same as its own", async () => {
+  const bucket = new MemoryBucket();
+  const [a, b] = [new Server(), new Server()];
+  a.connect(bucket);
+  await bucket.settle();
+  b.set("x", "2");
+  b.set("x", undefined);
+  b.connect(bucket);
+  a.set("x", "1");
+  bucket.step();
+  await Promise.resolve();
+  a.set("x", undefined);
+  // Both changes reach `b` before the answer to its own.
+  await bucket.settle();
+  expect(b.told).toEqual(["x=1", "x=-"]);
+  expect(sorted(b.believed)).toEqual(bucket.records());
+});
+
 /** One step of a random course of events. */
 interface Step {
   readonly kind: "set" | "connect" | "disconnect" | "lose" | "work" | "forget";
@@ -370,6 +388,6 @@ test("after any changes, disconnections and delays, all servers believe what the
         }
       },
     ),
-    { numRuns: times(300) },
+    { numRuns: times(3000) },
   );
 });

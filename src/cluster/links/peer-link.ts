@@ -115,6 +115,8 @@ export class PeerLink implements Link {
   onUp(connection: Connection): void {
     const before = this.#current;
     if (this.#isClosed) return connection.close(CLOSES.server_restart);
+    // The end of the peer's earlier run may not have been noticed.
+    const isNewRun = before !== undefined && before.peer?.epoch !== connection.peer?.epoch;
     if (connection.kind === "direct") {
       this.#dialError = undefined;
       this.#stopDialling();
@@ -125,7 +127,8 @@ export class PeerLink implements Link {
     if (connection.kind === "lane") this.#plan(this.#pauseMs());
     if (before) this.#retire(before, connection);
     this.#options.log.info("link.opened", { way: connection.kind, dialled: connection.hasDialled });
-    if (!before) this.#options.onJoined();
+    if (isNewRun) this.#options.onLost();
+    if (!before || isNewRun) this.#options.onJoined();
     this.#options.onChange();
   }
 

@@ -138,6 +138,9 @@ describe("two servers that hear of each other", () => {
 
   test("replace a link at once when one of them has been restarted", async () => {
     const { network, a, b } = await pair();
+    const heard: string[] = [];
+    a.links.line.onLost((peer) => heard.push(`lost ${peer}`));
+    a.links.line.onJoined((peer) => heard.push(`joined ${peer}`));
     // The old process is gone without a sign.
     for (const each of network.open) each.isSilent = true;
     const again = network.join("b", { epoch: "second" });
@@ -146,6 +149,8 @@ describe("two servers that hear of each other", () => {
     await pass(network, 400);
     expect(a.links.linkTo("b")?.state).toBe("direct");
     expect(network.open.map(({ isSilent }) => isSilent)).toEqual([false]);
+    // The object of the old process goes on in this test, and dials again afterwards.
+    expect(heard.slice(0, 2)).toEqual(["lost b", "joined b"]);
     b.links.close("gone");
   });
 });

@@ -29,6 +29,18 @@ export class MemoryBucket {
     return view;
   }
 
+  get lastRevision(): number {
+    return this.#revision;
+  }
+
+  /** Returns a copy, as a bucket is that was restored from a backup of now. */
+  copy(): MemoryBucket {
+    const copy = new MemoryBucket(this.identity);
+    for (const [key, entry] of this.#entries) copy.#entries.set(key, entry);
+    copy.#revision = this.#revision;
+    return copy;
+  }
+
   /** Forgets that records were removed, as a bucket does after a long time. */
   forgetRemoved(): void {
     for (const [key, { value }] of this.#entries) if (value === undefined) this.#entries.delete(key);
@@ -80,6 +92,7 @@ export class View implements Bucket {
   readonly isNew: boolean;
   readonly ended: Promise<void>;
   readonly identity: string;
+  readonly lastRevision: number;
   readonly #bucket: MemoryBucket;
   readonly #end: () => void;
   readonly #changes: (() => void)[] = [];
@@ -90,6 +103,7 @@ export class View implements Bucket {
     this.#bucket = bucket;
     this.isNew = isNew;
     this.identity = bucket.identity;
+    this.lastRevision = bucket.lastRevision;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#end = resolve;

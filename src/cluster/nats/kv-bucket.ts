@@ -133,10 +133,9 @@ export class NatsBucket implements Bucket {
   readonly isNew: boolean;
   readonly ended: Promise<void>;
   readonly identity: string;
+  readonly lastRevision: number;
   readonly #kv: KV;
   readonly #created: string;
-  /** The last revision when the bucket was opened. */
-  readonly #openedAt: number;
   /** The last revision up to which the watch has told everything. */
   #told = 0;
   /** The same at the last comparison, and the last revision that the bucket had then. */
@@ -155,7 +154,7 @@ export class NatsBucket implements Bucket {
     this.#created = created;
     // Nothing was written before the id, and nothing after it.
     this.isNew = id.revision === 1 && state.last_seq === 1;
-    this.#openedAt = state.last_seq;
+    this.lastRevision = state.last_seq;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -220,7 +219,7 @@ export class NatsBucket implements Bucket {
     const ready = (): void => {
       isReady = true;
       // The last revisions may belong to records that the bucket has forgotten, which no watch reports.
-      this.#told = Math.max(this.#told, this.#openedAt);
+      this.#told = Math.max(this.#told, this.lastRevision);
       watcher.onReady();
     };
     let hasOld = false;

@@ -17,6 +17,8 @@ export interface Bucket {
   readonly ended: Promise<void>;
   /** Identifies the bucket. One that is made after another was lost has another identity, although it has the same name. */
   readonly identity: string;
+  /** The greatest revision when it was opened. */
+  readonly lastRevision: number;
   /** Whether nothing was ever written to it. */
   readonly isNew: boolean;
   /**

@@ -26,7 +26,8 @@ export type RecordListener = (key: string, value: string | undefined) => void;
  * change is made only to the version of the record that this server knew. If another server was first, its version counts
  * here too, so all servers end with the same records, and one that was away brings back nothing that was removed.
  *
- * If the bucket itself is lost and another one takes its place, each server brings to it what it knew from the lost one.
+ * If the bucket itself is lost and another one takes its place, each server brings to it what it knew from the lost one. A
+ * bucket that has lost only its last changes, because NATS crashed or was restored from a backup, gets these back.
  */
 export class RecordTable {
   readonly #known = new Map<string, Known>();
@@ -110,7 +111,7 @@ export class RecordTable {
       },
       onReady: () => {
         if (this.#bucket !== bucket) return;
-        this.#settleUnseen(seen, bucket.isNew || isSuccessor);
+        this.#settleUnseen(seen, bucket.isNew || isSuccessor, bucket.lastRevision);
         this.#loaded = bucket.identity;
         for (const pending of this.#pending.values()) pending.isLost = false;
         this.#isReady = true;
@@ -139,7 +140,11 @@ export class RecordTable {
 
   #take({ key, value, revision }: BucketEntry): void {
     const known = this.#known.get(key);
-    if (known && known.revision >= revision) return;
+    if (known && known.revision >= revision) {
+      // While a bucket is being read, an earlier version means that it has lost the later one.
+      if (!this.#isReady) this.#regain(key, known, { value, revision });
+      return;
+    }
     const before = this.get(key);
     // The bucket reports the writes of this server like those of others.
     if (this.#writing.has(key) && this.#writing.get(key) === value) this.#confirm(key, value, revision);
@@ -173,11 +178,21 @@ export class RecordTable {
     }
   }
 
+  /** Brings a version back to a bucket that has lost it and has an earlier one. */
+  #regain(key: string, { value }: Known, earlier: Known): void {
+    this.#known.set(key, earlier);
+    const pending = this.#pending.get(key);
+    if (pending) pending.base = earlier.revision;
+    else if (value !== earlier.value) this.#pending.set(key, { value, base: earlier.revision, isLost: false });
+  }
+
   /** Decides about records that the bucket does not have, not even as removed ones. `isOurs`: it gets what is known here. */
-  #settleUnseen(seen: ReadonlySet<string>, isOurs: boolean): void {
-    for (const [key, { value, revision }] of this.#known) {
+  #settleUnseen(seen: ReadonlySet<string>, isOurs: boolean, lastRevision: number): void {
+    for (const [key, known] of this.#known) {
       if (seen.has(key)) continue;
-      if (revision > 0) this.#forget(key);
+      const { value, revision } = known;
+      if (revision > lastRevision) this.#regain(key, known, { value: undefined, revision: 0 });
+      else if (revision > 0) this.#forget(key);
       else if (isOurs && !this.#pending.has(key)) this.#pending.set(key, { value, base: 0, isLost: false });
       else if (!this.#pending.has(key)) this.#forget(key);
       this.#known.delete(key);

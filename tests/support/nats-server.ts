@@ -1,3 +1,4 @@
+import { cpSync, rmSync } from "node:fs";
 import { NatsServer } from "../../src/demo/nats/nats-server.ts";
 import { foundNatsServer } from "./found-nats-server.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -70,6 +71,17 @@ export class TestNats {
     const { port } = this.#server;
     await this.#server.stop();
     this.#server = await launch(this.#directory.path, { ...this.#options, port });
+  }
+
+  /** Copies its data to another directory. The process MUST have ended. */
+  backUp(to: string): void {
+    cpSync(this.#directory.path, to, { recursive: true });
+  }
+
+  /** Puts such a copy in the place of its data. The process MUST have ended. */
+  restore(from: string): void {
+    rmSync(this.#directory.path, { recursive: true });
+    cpSync(from, this.#directory.path, { recursive: true });
   }
 
   async stop(): Promise<void> {

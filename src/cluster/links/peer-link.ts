@@ -114,9 +114,9 @@ export class PeerLink implements Link {
   /** Takes over a connection that is ready for exchanges. */
   onUp(connection: Connection): void {
     const before = this.#current;
-    // The end of the run before may not have been noticed.
-    const isNewRun = before !== undefined && before.peer?.epoch !== connection.peer?.epoch;
     if (this.#isClosed) return connection.close(CLOSES.server_restart);
+    // The end of the peer's earlier run may not have been noticed.
+    const isNewRun = before !== undefined && before.peer?.epoch !== connection.peer?.epoch;
     if (connection.kind === "direct") {
       this.#dialError = undefined;
       this.#stopDialling();

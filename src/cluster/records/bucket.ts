@@ -19,7 +19,7 @@ export interface Bucket {
   readonly identity: string;
   /** `Clock.elapsed` of the last moment at which the watch was known to have told everything; undefined before the first. */
   readonly confirmedAt: number | undefined;
-  /** The last revision when it was opened. */
+  /** The greatest revision when it was opened. */
   readonly lastRevision: number;
   /** Whether nothing was ever written to it. */
   readonly isNew: boolean;

@@ -36,8 +36,8 @@ export type RecordListener = (key: string, value: string | undefined) => void;
  * change is made only to the version of the record that this server knew. If another server was first, its version counts
  * here too, so all servers end with the same records, and one that was away brings back nothing that was removed.
  *
- * If the bucket itself is lost and another one takes its place, or an earlier state of it, each server brings to it what it knew
- * from the lost one.
+ * If the bucket itself is lost and another one takes its place, each server brings to it what it knew from the lost one. A
+ * bucket that has lost only its last changes, because NATS crashed or was restored from a backup, gets these back.
  */
 export class RecordTable {
   readonly #known = new Map<string, Known>();
@@ -152,9 +152,6 @@ export class RecordTable {
   attach(bucket: Bucket): void {
     this.#bucket = bucket;
     this.#isReady = false;
-    const hasGoneBack = [...this.#known.values()].some(({ revision }) => revision > bucket.lastRevision);
-    // NATS has lost its last changes, or was restored from a backup.
-    if (this.#loaded !== undefined && hasGoneBack) this.#loaded = "";
     const isSuccessor = this.#loaded !== undefined && this.#loaded !== bucket.identity;
     if (isSuccessor) this.#restart();
     const seen = new Set<string>();
@@ -166,7 +163,7 @@ export class RecordTable {
       },
       onReady: () => {
         if (this.#bucket !== bucket) return;
-        this.#settleUnseen(seen, bucket.isNew || isSuccessor);
+        this.#settleUnseen(seen, bucket.isNew || isSuccessor, bucket.lastRevision);
         this.#loaded = bucket.identity;
         for (const pending of this.#pending.values()) pending.isLost = false;
         this.#isReady = true;
@@ -195,23 +192,36 @@ export class RecordTable {
 
   #take({ key, value, revision }: BucketEntry): void {
     const known = this.#known.get(key);
-    // While a bucket is being read, an older version means that it has lost the newer one.
-    if (known && (known.revision === revision || (known.revision > revision && this.#isReady))) return;
-    // The bucket reports the writes of this server like those of others.
-    if (this.#writing.has(key) && this.#writing.get(key) === value) return this.#confirm(key, value, revision);
+    if (known && known.revision >= revision) {
+      // While a bucket is being read, an earlier version means that it has lost the later one.
+      if (!this.#isReady) this.#regain(key, { value, revision });
+      return;
+    }
     const before = this.get(key);
-    const merged = this.#merge(key, before, value);
+    // The bucket reports the writes of this server like those of others.
+    if (this.#writing.has(key) && this.#writing.get(key) === value) {
+      this.#confirm(key, value, revision);
+      this.#tellIfChanged(key, before, this.get(key));
+      return;
+    }
+    const merged = this.#merge(key, before, value, value);
     this.#known.set(key, { value, revision });
     this.#pending.delete(key);
     const isRewritten = this.#rewrites.allow(key, merged !== value);
     if (isRewritten) this.#pending.set(key, { value: merged, base: revision, isLost: false });
-    if (before !== merged) this.#tell(key, merged);
+    this.#tellIfChanged(key, before, merged);
     if (isRewritten) this.flush();
   }
 
-  #merge(key: string, own: string | undefined, other: string | undefined): string | undefined {
-    if (own === undefined || other === undefined || own === other) return other;
-    return this.#mergeOf(key)?.(key, own, other) ?? other;
+  /** Joins two versions of a record. Returns `otherwise` if one was removed, or there is no way to join them. */
+  #merge(
+    key: string,
+    own: string | undefined,
+    other: string | undefined,
+    otherwise: string | undefined,
+  ): string | undefined {
+    if (own === undefined || other === undefined || own === other) return otherwise;
+    return this.#mergeOf(key)?.(key, own, other) ?? otherwise;
   }
 
   #mergeOf(key: string): RecordMerge | undefined {
@@ -240,11 +250,22 @@ export class RecordTable {
     }
   }
 
+  /** Brings what this server knows of a record back to a bucket that has lost it and has an earlier version. */
+  #regain(key: string, earlier: Known): void {
+    const before = this.get(key);
+    const wanted = this.#merge(key, before, earlier.value, before);
+    this.#known.set(key, earlier);
+    if (wanted === earlier.value) this.#pending.delete(key);
+    else this.#pending.set(key, { value: wanted, base: earlier.revision, isLost: false });
+    this.#tellIfChanged(key, before, wanted);
+  }
+
   /** Decides about records that the bucket does not have, not even as removed ones. `isOurs`: it gets what is known here. */
-  #settleUnseen(seen: ReadonlySet<string>, isOurs: boolean): void {
+  #settleUnseen(seen: ReadonlySet<string>, isOurs: boolean, lastRevision: number): void {
     for (const [key, { value, revision }] of this.#known) {
       if (seen.has(key)) continue;
-      if (revision > 0) this.#forget(key);
+      if (revision > lastRevision) this.#regain(key, { value: undefined, revision: 0 });
+      else if (revision > 0) this.#forget(key);
       else if ((isOurs || this.#mergeOf(key)) && !this.#pending.has(key))
         this.#pending.set(key, { value, base: 0, isLost: false });
       else if (!this.#pending.has(key)) this.#forget(key);
@@ -257,6 +278,10 @@ export class RecordTable {
     this.#known.delete(key);
     this.#pending.delete(key);
     if (before !== undefined) this.#tell(key, undefined);
+  }
+
+  #tellIfChanged(key: string, before: string | undefined, after: string | undefined): void {
+    if (before !== after) this.#tell(key, after);
   }
 
   #tell(key: string, value: string | undefined): void {

@@ -85,6 +85,31 @@ describe.skipIf(lacks("records in a real JetStream", PROGRAMS.nats))("records in
     await agree([late], { y: "2", z: "1" });
   });
 
+  test("are brought back to a bucket whose data were restored from a backup", async () => {
+    const nats = await startNats();
+    const [a, b] = [start(nats.url), start(nats.url)];
+    await haveLoaded(a, b);
+    for (const key of ["changed", "removed", "kept"]) a.table.set(key, "1");
+    await agree([a, b], { changed: "1", removed: "1", kept: "1" });
+    const backup = temporaryDirectory();
+    ends.push(() => backup.remove());
+    await nats.kill();
+    nats.backUp(backup.path);
+    await nats.restart();
+    a.table.set("changed", "2");
+    a.table.set("removed", undefined);
+    b.table.set("new", "1");
+    await agree([a, b], { changed: "2", kept: "1", new: "1" });
+    await nats.kill();
+    nats.restore(backup.path);
+    await nats.restart();
+    await eventually(() => [a, b].every(({ bus }) => bus.state.kind === "up"), "both are connected again", PATIENCE_MS);
+    const late = start(nats.url);
+    await haveLoaded(late);
+    await agree([a, b, late], { changed: "2", kept: "1", new: "1" });
+    expect(b.told).toEqual(["changed=1", "removed=1", "kept=1", "changed=2", "removed=-"]);
+  });
+
   test("of two changes to one record the first counts, and what was removed does not come back", async () => {
     const nats = await startNats();
     const [a, b] = [start(nats.url), start(nats.url)];

@@ -149,6 +149,7 @@ describe("two servers that hear of each other", () => {
     await pass(network, 400);
     expect(a.links.linkTo("b")?.state).toBe("direct");
     expect(network.open.map(({ isSilent }) => isSilent)).toEqual([false]);
+    // The object of the old process goes on in this test, and dials again afterwards.
     expect(heard.slice(0, 2)).toEqual(["lost b", "joined b"]);
     b.links.close("gone");
   });

@@ -337,9 +337,81 @@ function numberIn(text: string): number {
   return Number(text.slice(1));
 }
 
+test("a server that is removing a record is told of two changes of another, although the second is the same as its own", async () => {
+  const bucket = new MemoryBucket();
+  const [a, b] = [new Server(), new Server()];
+  a.connect(bucket);
+  await bucket.settle();
+  b.set("x", "2");
+  b.set("x", undefined);
+  b.connect(bucket);
+  a.set("x", "1");
+  bucket.step();
+  await Promise.resolve();
+  a.set("x", undefined);
+  // Both changes reach `b` before the answer to its own.
+  await bucket.settle();
+  expect(b.told).toEqual(["x=1", "x=-"]);
+  expect(sorted(b.believed)).toEqual(bucket.records());
+});
+
+test("a bucket that has lost its last changes gets them back, and all servers go on with the same records", async () => {
+  const bucket = new MemoryBucket();
+  const [a, b, late] = [new Server(), new Server(), new Server()];
+  for (const each of [a, b, late]) each.connect(bucket);
+  for (const key of ["changed", "removed", "kept"]) a.set(key, "1");
+  await bucket.settle();
+  const restored = bucket.copy();
+  late.disconnect();
+  a.set("changed", "2");
+  a.set("removed", undefined);
+  b.set("new", "1");
+  await bucket.settle();
+  for (const each of [a, b]) each.disconnect();
+  b.set("kept", "2");
+  for (const each of [late, a, b]) each.connect(restored);
+  await restored.settle();
+  expect(restored.records()).toEqual({ changed: "2", kept: "2", new: "1" });
+  a.set("new", "2");
+  await restored.settle();
+  for (const { table, believed } of [a, b, late]) {
+    expect(sorted(table.entries(""))).toEqual({ changed: "2", kept: "2", new: "2" });
+    expect(sorted(believed)).toEqual(restored.records());
+    expect(table.pending).toBe(0);
+  }
+  expect(a.told).not.toContain("changed=1");
+});
+
+test("changes are brought back also if others have been written in their place, or the first reading was cut off", async () => {
+  const bucket = new MemoryBucket();
+  const [a, b] = [new Server(), new Server()];
+  for (const each of [a, b]) each.connect(bucket);
+  a.set("x", "1");
+  a.set("y", "1");
+  await bucket.settle();
+  const restored = bucket.copy();
+  b.disconnect();
+  a.set("x", "2");
+  await bucket.settle();
+  a.disconnect();
+  b.connect(restored);
+  await restored.settle();
+  for (const value of ["2", "3", "4"]) {
+    b.set("y", value);
+    await restored.settle();
+  }
+  a.connect(restored);
+  restored.step();
+  a.disconnect();
+  a.connect(restored);
+  await restored.settle();
+  expect(restored.records()).toEqual({ x: "2", y: "4" });
+  for (const { believed } of [a, b]) expect(sorted(believed)).toEqual({ x: "2", y: "4" });
+});
+
 /** One step of a random course of events. */
 interface Step {
-  readonly kind: "set" | "connect" | "disconnect" | "lose" | "work" | "forget";
+  readonly kind: "set" | "connect" | "disconnect" | "lose" | "work" | "forget" | "back up" | "restore";
   readonly server: number;
   readonly key: string;
   readonly value: string | undefined;
@@ -350,7 +422,10 @@ const servers = fc.nat(SERVERS - 1);
 const keys = fc.constantFrom("a", "b", "c");
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.record({
-    kind: fc.constantFrom("set", "set", "connect", "disconnect", "lose", "forget", ...Array(6).fill("work" as const)),
+    kind: fc.constantFrom(
+      ...(["set", "set", "connect", "disconnect", "lose", "forget", "back up", "restore"] as const),
+      ...Array(6).fill("work" as const),
+    ),
     server: servers,
     key: keys,
     value: fc.oneof(fc.constant(undefined), fc.string({ maxLength: 1 })),
@@ -365,11 +440,16 @@ test("after any changes, disconnections and delays, all servers believe what the
       fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })),
       async (plan, numbers) => {
         const random = (): number => numbers.next().value ?? 0;
-        const bucket = new MemoryBucket();
+        let bucket = new MemoryBucket();
+        let backup = bucket.copy();
         const all = Array.from({ length: SERVERS }, () => new Server());
         for (const step of plan) {
           if (step.kind === "work") bucket.step(random);
-          else {
+          else if (step.kind === "back up") backup = bucket.copy();
+          else if (step.kind === "restore") {
+            for (const server of all) server.disconnect();
+            bucket = backup.copy();
+          } else {
             const server = all[step.server];
             if (step.kind === "set") server?.set(step.key, step.value);
             else if (step.kind === "connect" && !server?.view) server?.connect(bucket);
@@ -390,6 +470,6 @@ test("after any changes, disconnections and delays, all servers believe what the
         }
       },
     ),
-    { numRuns: times(300) },
+    { numRuns: times(3000) },
   );
 });

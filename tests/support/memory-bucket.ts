@@ -132,6 +132,10 @@ export class View implements Bucket {
     });
   }
 
+  doubt(): void {
+    this.break();
+  }
+
   /** Breaks the connection. With `areWritten`, the writes under way are made, although nobody learns of it. */
   break(areWritten = false): void {
     this.#bucket.close(this);

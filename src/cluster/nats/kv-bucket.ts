@@ -80,6 +80,8 @@ async function open(
     maxValueSize: MAX_VALUE_BYTES,
     history: 1,
     replicas,
+    // Direct reads are answered by any copy, also by one that does not have the last changes yet.
+    allow_direct: false,
   });
   const id = await idOf(kv);
   const { streamInfo } = await kv.status();
@@ -190,6 +192,10 @@ export class NatsBucket implements Bucket {
     } catch {
       return "failed"; // The connection broke, or JetStream did not answer.
     }
+  }
+
+  doubt(): void {
+    this.#end();
   }
 
   async write(key: string, value: string | undefined, revision: number): Promise<BucketWrite> {

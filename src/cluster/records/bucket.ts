@@ -30,6 +30,8 @@ export interface Bucket {
   watch(watcher: BucketWatcher): void;
   /** Reads one record. Undefined if it never existed or is forgotten, `failed` if it could not be read. Never rejects. */
   read(key: string): Promise<BucketEntry | undefined | "failed">;
+  /** Ends the bucket because its answers contradict each other, so that all records are read again. */
+  doubt(): void;
   /** Writes or removes a record if its last change has this revision; 0 if it never existed. Never rejects. */
   write(key: string, value: string | undefined, revision: number): Promise<BucketWrite>;
 }

@@ -7,6 +7,11 @@ import type { RecordTable } from "./record-table.ts";
 const RETRY_MS = 1000;
 /** The same where there is no JetStream, which only an operator can change. */
 const ABSENT_RETRY_MS = 30_000;
+/**
+ * How long NATS has to answer that it has no JetStream before that counts. A NATS server without JetStream of its own answers so
+ * until it has found those of its cluster that have it, to which it connects within a second or two of its start.
+ */
+const ABSENT_AFTER_MS = 5000;
 /** How long nobody may know whether the bucket has more than was told. It is asked every 2 s, and may take 5 s to answer. */
 const QUIET_MS = 10_000;
 /** How long the end of the server may wait for its last changes to be written, and how often it looks. */
@@ -32,6 +37,8 @@ export class RecordKeeper {
   #isOpening = false;
   #isClosed = false;
   #cancelRetry: CancelTimer = () => {};
+  /** `Clock.elapsed` of the first answer without JetStream since NATS was reached or had something else to say. */
+  #absentSince: number | undefined;
   #loggedAt = Number.NEGATIVE_INFINITY;
   #bucket: Bucket | undefined;
   #confirmedAt: number | undefined;
@@ -40,7 +47,7 @@ export class RecordKeeper {
   constructor(options: RecordKeeperOptions) {
     this.#options = options;
     const { bus, clock, table } = options;
-    this.#ends = [bus.onState(() => void this.#open()), clock.every(RETRY_MS, () => table.flush())];
+    this.#ends = [bus.onState(() => this.#onState()), clock.every(RETRY_MS, () => table.flush())];
     void this.#open();
   }
 
@@ -74,12 +81,19 @@ export class RecordKeeper {
     this.#options.table.detach();
   }
 
+  #onState(): void {
+    // After an outage, NATS may be another one, or has just started.
+    if (this.#options.bus.state.kind !== "up") this.#absentSince = undefined;
+    void this.#open();
+  }
+
   async #open(): Promise<void> {
     const { bus, open, table, clock } = this.#options;
     if (this.#isOpening || this.#isClosed || bus.state.kind !== "up") return;
     this.#isOpening = true;
     const opened = await open();
     if (this.#isClosed) return;
+    const isAbsent = this.#countsAsAbsent(opened);
     if (opened.ok) {
       this.#hasRecords = true;
       this.#bucket = opened.bucket;
@@ -89,17 +103,23 @@ export class RecordKeeper {
       this.#bucket = undefined;
       table.detach();
     } else {
-      if (opened.isAbsent) this.#hasRecords = false;
+      if (isAbsent) this.#hasRecords = false;
       this.#logFailure(opened.reason);
     }
     this.#isOpening = false;
     // A bus that is not up opens the bucket when it is.
     if (this.#isClosed || bus.state.kind !== "up") return;
     this.#cancelRetry();
-    this.#cancelRetry = clock.after(
-      !opened.ok && opened.isAbsent ? ABSENT_RETRY_MS : RETRY_MS,
-      () => void this.#open(),
-    );
+    this.#cancelRetry = clock.after(isAbsent ? ABSENT_RETRY_MS : RETRY_MS, () => void this.#open());
+  }
+
+  /** Whether NATS has answered for so long that it has no JetStream that this is no matter of its start. */
+  #countsAsAbsent(opened: OpenedBucket): boolean {
+    const { bus, clock } = this.#options;
+    const now = clock.elapsed();
+    if (opened.ok || !opened.isAbsent || bus.state.kind !== "up") this.#absentSince = undefined;
+    else this.#absentSince ??= now;
+    return this.#absentSince !== undefined && now - this.#absentSince >= ABSENT_AFTER_MS;
   }
 
   #logFailure(reason: string): void {

@@ -143,8 +143,14 @@ export class RecordTable {
       this.#confirm(key, value, entry.revision);
       return "written";
     }
-    if (entry) this.#take(entry);
-    else if (this.#known.get(key)?.revision === base) this.#forget(key);
+    if (entry) {
+      this.#take(entry);
+      return "conflict";
+    }
+    if (this.#isMissed(key, base)) {
+      bucket.doubt();
+      return "away";
+    }
     return "conflict";
   }
 
@@ -280,6 +286,15 @@ export class RecordTable {
     if (before !== undefined) this.#tell(key, undefined);
   }
 
+  /**
+   * Whether a record exists by what the watch has told, so that a reading which has not found it does not prove that it is gone. A
+   * NATS server that has just become the leader of the bucket may not have all records yet. A removal is told by the watch.
+   */
+  #isMissed(key: string, revision: number): boolean {
+    const known = this.#known.get(key);
+    return known?.value !== undefined && known.revision === revision;
+  }
+
   #tellIfChanged(key: string, before: string | undefined, after: string | undefined): void {
     if (before !== after) this.#tell(key, after);
   }
@@ -311,7 +326,7 @@ export class RecordTable {
     if (entry === "failed") pending.isLost = false;
     else if (entry) this.#take(entry);
     else if (this.#pending.get(key)?.base !== base) return;
-    else if (this.#known.get(key)?.value !== undefined) this.#forget(key);
+    else if (this.#isMissed(key, base)) bucket.doubt();
     else {
       // The record had been removed before it was changed here, and the bucket has forgotten that.
       this.#known.delete(key);

@@ -61,6 +61,20 @@ async function agree(servers: readonly Server[], records: Readonly<Record<string
 }
 
 describe.skipIf(lacks("records in a real JetStream", PROGRAMS.nats))("records in JetStream", () => {
+  test("are found in a NATS server that has JetStream although another one answered before that there is none", async () => {
+    const without = await startNats({ config: "max_payload: 1MB\n" });
+    const { bus, keeper, table, lines } = start(`nats://127.0.0.1:${without.port}`);
+    await eventually(() => lines.some((line) => line.includes("NATS has no JetStream")), "it has answered");
+    expect(keeper.hasRecords).toBeUndefined();
+    await without.kill();
+    await eventually(() => bus.state.kind === "down");
+    const directory = temporaryDirectory();
+    ends.push(() => directory.remove());
+    await startNats({ port: without.port, config: `jetstream { store_dir: ${JSON.stringify(directory.path)} }\n` });
+    await eventually(() => table.hasLoaded || keeper.hasRecords === false, "it is known", PATIENCE_MS);
+    expect(table.hasLoaded).toBe(true);
+  });
+
   test("are the same on all servers, and survive the restart of NATS and of all servers", async () => {
     const nats = await startNats();
     const [a, b] = [start(nats.url), start(nats.url)];
@@ -185,7 +199,7 @@ jetstream { store_dir: ${JSON.stringify(directory.path)} }
   test("are not kept by a NATS server without JetStream, which the log says", async () => {
     const nats = await startNats({ config: "max_payload: 1MB\n" });
     const { keeper, table, lines } = start(`nats://127.0.0.1:${nats.port}`);
-    await eventually(() => keeper.hasRecords === false, "it is known");
+    await eventually(() => keeper.hasRecords === false, "it is known", PATIENCE_MS);
     table.set("x", "1");
     expect(table.get("x")).toBe("1");
     const line = lines.find((each) => each.includes("cluster.records_not_kept"));
@@ -202,7 +216,7 @@ jetstream { store_dir: ${JSON.stringify(directory.path)} }
 `,
     });
     const { keeper, bus, lines } = start(`nats://moorage:pw@127.0.0.1:${nats.port}`);
-    await eventually(() => keeper.hasRecords === false, "it is known");
+    await eventually(() => keeper.hasRecords === false, "it is known", PATIENCE_MS);
     expect(lines.find((each) => each.includes("cluster.records_not_kept"))).toContain("may not use JetStream");
     expect(bus.forbidden[0]).toStartWith("publish $JS.API.");
   });

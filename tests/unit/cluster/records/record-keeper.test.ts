@@ -62,11 +62,62 @@ test("a bucket that ends by itself is opened again after a second", async () => 
   expect(views).toHaveLength(2);
 });
 
-test("without JetStream the server says so once, and looks for it every 30 seconds", async () => {
-  const { keep, rig, logged, clock, bucket } = createRig();
-  rig.answer = { ok: false, reason: "NATS has no JetStream", isAbsent: true };
+const ABSENT: OpenedBucket = { ok: false, reason: "NATS has no JetStream", isAbsent: true };
+
+/** Lets so many seconds pass, in each of which the bucket may be opened. */
+async function pass(clock: FakeClock, seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second += 1) {
+    clock.advance(1000);
+    await turn();
+  }
+}
+
+test("that NATS has no JetStream counts after five seconds, within which it is asked every second", async () => {
+  const { keep, rig, clock, bucket } = createRig();
+  rig.answer = ABSENT;
   const keeper = keep();
   await turn();
+  await pass(clock, 4);
+  expect(keeper.hasRecords).toBeUndefined();
+  rig.answer = undefined;
+  await pass(clock, 1);
+  await bucket.settle();
+  expect(keeper.hasRecords).toBe(true);
+
+  const other = createRig();
+  other.rig.answer = ABSENT;
+  const without = other.keep();
+  await turn();
+  await pass(other.clock, 5);
+  expect(without.hasRecords).toBe(false);
+});
+
+test("the five seconds begin anew after an outage of NATS, and after any other answer", async () => {
+  const { keep, rig, clock, bus } = createRig();
+  rig.answer = ABSENT;
+  const keeper = keep();
+  await turn();
+  await pass(clock, 3);
+  bus.disconnect();
+  await pass(clock, 60);
+  bus.reconnect();
+  await turn();
+  await pass(clock, 3);
+  rig.answer = { ok: false, reason: "no answer", isAbsent: false };
+  await pass(clock, 1);
+  rig.answer = ABSENT;
+  await pass(clock, 5);
+  expect(keeper.hasRecords).toBeUndefined();
+  await pass(clock, 1);
+  expect(keeper.hasRecords).toBe(false);
+});
+
+test("without JetStream the server says so once, and looks for it every 30 seconds", async () => {
+  const { keep, rig, logged, clock, bucket } = createRig();
+  rig.answer = ABSENT;
+  const keeper = keep();
+  await turn();
+  await pass(clock, 5);
   expect(keeper.hasRecords).toBe(false);
   clock.advance(30_000);
   await turn();

@@ -409,6 +409,50 @@ test("changes are brought back also if others have been written in their place, 
   for (const { believed } of [a, b]) expect(sorted(believed)).toEqual({ x: "2", y: "4" });
 });
 
+describe("a reading that has not found a record which the watch has told", () => {
+  /** Returns a server to which the watch has not told the last change yet, and a copy of the bucket that is behind answers. */
+  async function startBehind() {
+    const bucket = new MemoryBucket();
+    const [a, b] = [new Server(), new Server()];
+    for (const each of [a, b]) each.connect(bucket);
+    a.set("key", "1");
+    await bucket.settle();
+    const { view } = b;
+    if (!view) throw new Error("it is connected");
+    view.arrive = () => {};
+    view.read = () => Promise.resolve(undefined);
+    a.set("key", "2");
+    await bucket.settle();
+    return { bucket, b, view };
+  }
+
+  async function readAgain(server: Server, view: View, bucket: MemoryBucket): Promise<void> {
+    await view.ended;
+    server.disconnect();
+    server.connect(bucket);
+    await bucket.settle();
+  }
+
+  test("does not remove it after a write for somebody who waits: all records are read again", async () => {
+    const { bucket, b, view } = await startBehind();
+    const written = b.table.write("key", "3");
+    await bucket.settle();
+    expect(await written).toBe("away");
+    expect([b.table.get("key"), b.told]).toEqual(["1", ["key=1"]]);
+    await readAgain(b, view, bucket);
+    expect([b.table.get("key"), b.told]).toEqual(["2", ["key=1", "key=2"]]);
+  });
+
+  test("does not remove it after any other write either", async () => {
+    const { bucket, b, view } = await startBehind();
+    b.set("key", "3");
+    await bucket.settle();
+    expect(b.told).toEqual(["key=1"]);
+    await readAgain(b, view, bucket);
+    expect([b.table.get("key"), b.table.pending, b.told]).toEqual(["2", 0, ["key=1", "key=2"]]);
+  });
+});
+
 /** One step of a random course of events. */
 interface Step {
   readonly kind: "set" | "connect" | "disconnect" | "lose" | "work" | "forget" | "back up" | "restore";

@@ -10,6 +10,8 @@ export class MemoryLinks {
   delayMs: () => number;
   /** Whether links are so congested that every text is dropped. Links do not notice. */
   isLossy = false;
+  /** Whether texts are lost on their way, as over a connection that is dead, which nobody has noticed yet. */
+  isDead = false;
   /** The texts that were sent. */
   sent = 0;
   readonly #clock: Clock;
@@ -68,6 +70,7 @@ export class MemoryLinks {
     const number = this.#standing.get(keyOf(from, to));
     if (number === undefined || this.isLossy) return false;
     this.sent += 1;
+    if (this.isDead) return true;
     const way = `${from} ${to} ${number}`;
     const now = this.#clock.elapsed();
     const arrivesAt = Math.max(now + this.delayMs(), this.#arrivals.get(way) ?? 0);

@@ -115,8 +115,8 @@ export class PeerLink implements Link {
   onUp(connection: Connection): void {
     const before = this.#current;
     if (this.#isClosed) return connection.close(CLOSES.server_restart);
-    // The end of the peer's earlier run may not have been noticed.
-    const isNewRun = before !== undefined && before.peer?.epoch !== connection.peer?.epoch;
+    // The end of the earlier connection may not have been noticed, and what was told over it since then is lost.
+    const wasDead = before !== undefined && isDead(before, connection);
     if (connection.kind === "direct") {
       this.#dialError = undefined;
       this.#stopDialling();
@@ -127,8 +127,8 @@ export class PeerLink implements Link {
     if (connection.kind === "lane") this.#plan(this.#pauseMs());
     if (before) this.#retire(before, connection);
     this.#options.log.info("link.opened", { way: connection.kind, dialled: connection.hasDialled });
-    if (isNewRun) this.#options.onLost();
-    if (!before || isNewRun) this.#options.onJoined();
+    if (wasDead) this.#options.onLost();
+    if (!before || wasDead) this.#options.onJoined();
     this.#options.onChange();
   }
 
@@ -168,9 +168,7 @@ export class PeerLink implements Link {
 
   /** Lets a replaced connection finish its exchanges, unless it must be dead. */
   #retire(before: Connection, by: Connection): void {
-    const isDead =
-      before.peer?.epoch !== by.peer?.epoch || (before.kind === by.kind && before.hasDialled === by.hasDialled);
-    if (isDead) return before.close(REPLACED);
+    if (isDead(before, by)) return before.close(REPLACED);
     let wasIdle = false;
     const stop = this.#options.clock.every(RETIRE_MS, () => {
       // The peer may have opened an exchange before it knew of the new connection.
@@ -239,6 +237,12 @@ export class PeerLink implements Link {
     this.#cancelDial?.();
     this.#cancelDial = undefined;
   }
+}
+
+/** Whether a connection must be dead because there is another one: of a new run, or of a peer that has lost the first one. */
+function isDead(before: Connection, by: Connection): boolean {
+  if (before.peer?.epoch !== by.peer?.epoch) return true;
+  return before.kind === by.kind && before.hasDialled === by.hasDialled;
 }
 
 /** The reason that a server gives when it closes its links in order to end. */

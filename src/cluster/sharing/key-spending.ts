@@ -8,6 +8,11 @@ import { BudgetRows, type Counted, isCurrent } from "./budget-rows.ts";
 
 /** How often peers are told what has changed. */
 export const SPENDING_PERIOD_MS = 100;
+/**
+ * How often keys that have changed before the last time are told once more, which repairs a message that was lost with its
+ * connection. One that is dead is noticed within 15 s, so the repetition goes over another one.
+ */
+export const REPEAT_MS = 20_000;
 /** How often windows that have ended are looked for. */
 const PRUNE_MS = 600_000;
 
@@ -66,7 +71,11 @@ export class KeySpending {
   /** What each peer has yet to be told. */
   readonly #pending = new Map<string, Map<string, Extent>>();
   readonly #changed = new Set<string>();
+  /** The keys that were told since the last repetition, and those that are told again with the next one. */
+  #told = new Set<string>();
+  #toRepeat = new Set<string>();
   #cancelTell: CancelTimer | undefined;
+  #cancelRepeat: CancelTimer | undefined;
   #cancelPrune: CancelTimer | undefined;
 
   constructor(options: KeySpendingOptions) {
@@ -107,6 +116,7 @@ export class KeySpending {
 
   close(): void {
     this.#cancelTell?.();
+    this.#cancelRepeat?.();
     this.#cancelPrune?.();
   }
 
@@ -123,15 +133,36 @@ export class KeySpending {
 
   #tell(): void {
     this.#cancelTell = undefined;
-    for (const keyId of this.#changed)
-      for (const pending of this.#pending.values()) if (!pending.has(keyId)) pending.set(keyId, "own");
+    for (const keyId of this.#changed) {
+      this.#told.add(keyId);
+      this.#tellOwn(keyId);
+    }
     this.#changed.clear();
+    this.#keepRepeating();
     let isMore = false;
     for (const [peer, pending] of this.#pending) {
       this.#tellPeer(peer, pending);
       isMore ||= pending.size > 0;
     }
     if (isMore) this.#tellSoon();
+  }
+
+  #tellOwn(keyId: string): void {
+    for (const pending of this.#pending.values()) if (!pending.has(keyId)) pending.set(keyId, "own");
+  }
+
+  #keepRepeating(): void {
+    if (this.#told.size === 0 && this.#toRepeat.size === 0) return;
+    this.#cancelRepeat ??= this.#options.clock.after(REPEAT_MS, () => this.#repeat());
+  }
+
+  #repeat(): void {
+    this.#cancelRepeat = undefined;
+    for (const keyId of this.#toRepeat) this.#tellOwn(keyId);
+    if (this.#toRepeat.size > 0) this.#tellSoon();
+    this.#toRepeat = this.#told;
+    this.#told = new Set();
+    this.#keepRepeating();
   }
 
   /** Sends a part of what a peer has yet to be told. What a congested link does not take is sent again later. */

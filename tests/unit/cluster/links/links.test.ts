@@ -155,6 +155,21 @@ describe("two servers that hear of each other", () => {
   });
 });
 
+test("a link that only one of two servers has noticed to be broken was lost for both, when there is another one", async () => {
+  const { network, a, b } = await pair();
+  const heard: string[] = [];
+  b.links.line.onLost((peer) => heard.push(`lost ${peer}`));
+  b.links.line.onJoined((peer) => heard.push(`joined ${peer}`));
+  const [broken] = network.open;
+  if (!broken) throw new Error("there is a link");
+  broken.isSilent = true;
+  broken.dialler.events?.onClosed("the connection broke");
+  await pass(network, 400);
+  expect(heard).toEqual(["lost a", "joined a"]);
+  expect([a.links.linkTo("b")?.state, b.links.linkTo("a")?.state]).toEqual(["direct", "direct"]);
+  expect(network.open.map(({ isSilent }) => isSilent)).toEqual([false]);
+});
+
 describe("a server that cannot be reached", () => {
   test("is unreachable after two failed dials, names the address that was tried, and is dialled again", async () => {
     const network = new PeerNetwork(new FakeClock());

@@ -118,6 +118,17 @@ describe("a budget over three servers", () => {
     expect([a.used("tokens_per_day"), b.used("tokens_per_day")]).toEqual([0, 0]);
   });
 
+  test("counts what a lost message told within 40 seconds, although the key is not used again", () => {
+    const { clock, links, a, b, c } = cluster(ABC, { limits: DAY });
+    links.isDead = true;
+    a.ask(quick(700));
+    clock.advance(15_000);
+    links.isDead = false;
+    expect([b, c].map((server) => server.used("tokens_per_day"))).toEqual([0, 0]);
+    clock.advance(26_000);
+    expect([b, c].map((server) => server.used("tokens_per_day"))).toEqual([700, 700]);
+  });
+
   test("adds up again what two parts of a divided network have used", () => {
     const { clock, links, a, b, c } = cluster(ABC, { limits: DAY });
     links.cut("a", "b");

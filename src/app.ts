@@ -132,7 +132,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
   overview.start(() => state.viewers);
   if (sights) {
     const withPeers = config.metricsListener !== undefined;
-    registerClusterMetrics({ metrics, reports: sights.reports, clock, withPeers });
+    registerClusterMetrics({ metrics, reports: sights.reports, clock, keys: () => teams.keysState(), withPeers });
   }
   const stopMeasuring = lag.start(clock);
 

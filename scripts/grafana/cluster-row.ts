@@ -12,10 +12,11 @@ export const CLUSTER: Row = {
     {
       title: "NATS and links",
       about:
-        "1 while a server reaches NATS, and its links: `direct` is a connection, `bus` a slower way through NATS, `none` no connection at all.",
+        "1 while a server reaches NATS, 1 while it hears of each change of created keys, and its links: `direct` is a connection, `bus` a slower way through NATS, `none` no connection at all.",
       unit: "short",
       queries: [
         ["NATS of {{instance}}", `moorage_cluster_bus_up{${SERVER}}`],
+        ["created keys of {{instance}}", `moorage_cluster_keys{${SERVER},state="current"}`],
         ["{{way}} of {{instance}}", `sum by (instance, way) (moorage_cluster_links{${SERVER}})`],
       ],
     },

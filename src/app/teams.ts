@@ -21,6 +21,7 @@ import type { KeyCharges } from "../limits/charges.ts";
 import { tenantId } from "../limits/holder.ts";
 import type { LimitState } from "../limits/limit-state.ts";
 import { LinkReadings } from "../plugin/peer-readings.ts";
+import type { KeysState } from "../state/cluster-metrics.ts";
 import type { KeysAway } from "../state/problems-found.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import { AllUsage } from "../usage/all-usage.ts";
@@ -115,6 +116,13 @@ export class Teams {
     if (standing?.kind !== "away") return undefined;
     const { since, until, isUnread } = standing;
     return { since, until, isUnread, isStale: clock.now() >= until };
+  }
+
+  /** The same as a word, for the metrics of a cluster; undefined for a server that is no part of one. */
+  keysState(): KeysState | undefined {
+    const away = this.keysAway();
+    if (away) return away.isStale ? "stale" : "away";
+    return this.#options.keys?.shared?.standing().kind;
   }
 
   /** Writes what was used and is not written yet, and ends all timers. */

@@ -8,18 +8,35 @@ export interface ClusterMetricsOptions {
   readonly metrics: Metrics;
   readonly reports: ClusterReports;
   readonly clock: Clock;
+  /** What this server knows of created keys; undefined for a server that knows none. */
+  readonly keys: () => KeysState | undefined;
   /** Whether peers may be named: only where strangers cannot read the metrics. */
   readonly withPeers: boolean;
 }
 
+const KEYS_STATES = ["current", "own", "away", "stale"] as const;
+/**
+ * `current`: the server hears of each change. `own`: NATS keeps none, so the server has keys of its own. `away`: it hears of no
+ * change, and accepts them as last known. `stale`: it does so no longer.
+ */
+export type KeysState = (typeof KEYS_STATES)[number];
 const STATES = ["alive", "draining", "suspect", "lost", "incompatible", "unreachable"] as const;
 const WAYS: readonly PeerLink["way"][] = ["direct", "bus", "none"];
 
 /** Registers the metrics of a cluster. Each server reports its own view, its own jobs and its own ends of links. */
-export function registerClusterMetrics({ metrics, reports, clock, withPeers }: ClusterMetricsOptions): void {
+export function registerClusterMetrics({ metrics, reports, clock, keys, withPeers }: ClusterMetricsOptions): void {
   metrics.gauge("moorage_cluster_bus_up", "1 while NATS can be reached.", [], () => [
     { labels: {}, value: reports.facts().bus.isUp ? 1 : 0 },
   ]);
+  metrics.gauge(
+    "moorage_cluster_keys",
+    "What this server knows of created keys: 1 for its state, else 0.",
+    ["state"],
+    () => {
+      const state = keys();
+      return counted("state", KEYS_STATES, state === undefined ? [] : [state]);
+    },
+  );
   metrics.gauge("moorage_cluster_peers", "Other servers of the cluster, by their state.", ["state"], () =>
     counted("state", STATES, reports.facts().peers.flatMap(stateOf)),
   );

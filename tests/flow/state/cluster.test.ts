@@ -316,6 +316,7 @@ test("metrics name no other server on the public listener", async () => {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   expect(text).toContain('moorage_cluster_peers{state="alive"} 1');
   expect(text).toContain("moorage_cluster_bus_up 1");
+  expect(text).toContain('moorage_cluster_keys{state="current"} 0');
   expect(text).not.toContain("peer-in-cellar");
 });
 

@@ -79,7 +79,9 @@ export class Teams {
     const { usage, allUsage, allAudit } = this;
     const book = keys?.book;
     const tenants = keys?.tenants;
-    const spent = { book: book ?? NO_KEYS, clock, calendar: new Calendar(), meter: usage.meter };
+    const { meter } = usage;
+    const elsewhere = this.#options.cluster?.keyUses;
+    const spent = { book: book ?? NO_KEYS, clock, calendar: new Calendar(), meter, elsewhere };
     const statesOf = (id: string, limits: KeyLimits): readonly LimitState[] =>
       this.charges?.allowances.of(id)?.states() ?? spentLimits(id, limits, spent);
     const limitStates = ({ id, limits }: KeyEntry) => statesOf(id, limits);

@@ -22,6 +22,8 @@ const LIMITS = {
   minute: "{ requests_per_minute: 5, on_limit: refuse }",
 };
 type Name = keyof typeof LIMITS;
+const ADMIN_KEY = "admin-key-0123456789abcdef";
+const asAdmin = { headers: { authorization: `Bearer ${ADMIN_KEY}`, "content-type": "application/json" } };
 
 describe.skipIf(lacks("limits of keys in a cluster", PROGRAMS.nats))("in a cluster of three servers", () => {
   const directory = temporaryDirectory();
@@ -35,7 +37,9 @@ describe.skipIf(lacks("limits of keys in a cluster", PROGRAMS.nats))("in a clust
     );
     writeFileSync(file, `keys:\n${keys.join("\n")}\n`);
     const texts = Object.fromEntries(Object.keys(LIMITS).map((name) => [name, keyOf(name)]));
-    cluster = await ClusterProcesses.start({ env: { ...texts, KEYS_FILE: file, START_GRACE: "2s" } });
+    cluster = await ClusterProcesses.start({
+      env: { ...texts, ADMIN_KEY, KEYS_FILE: file, START_GRACE: "2s" },
+    });
     seen = tally(await cluster.workerOfM(1, { max_concurrency: 100 }), { ms: 20, tokens: 400 });
   }, LONG_MS);
   afterAll(async () => {
@@ -128,6 +132,35 @@ describe.skipIf(lacks("limits of keys in a cluster", PROGRAMS.nats))("in a clust
       expect((await chat(2, "restarted")).status).toBe(200);
       for (const at of [0, 1]) await told(at, "restarted", 1200);
       for (const at of [0, 1, 2]) expect((await chat(at, "restarted")).code).toBe("insufficient_quota");
+    },
+    LONG_MS,
+  );
+
+  test(
+    "a key that was revoked shows at every server what was used at all of them",
+    async () => {
+      const made = await cluster.server(0).fetch("/api/keys", {
+        ...asAdmin,
+        method: "POST",
+        body: JSON.stringify({ name: "leaver", limits: { tokens_per_day: 100_000 } }),
+      });
+      const { id, key } = (await made.json()) as { id: string; key: string }; // its own tests check this shape
+      const usedAt = async (at: number): Promise<number> => {
+        const response = await cluster.server(at).fetch(`/api/keys/${id}`, asAdmin);
+        const { used: limits } = (await response.json()) as { used: { used: number }[] };
+        return limits[0]?.used ?? Number.NaN;
+      };
+      const holder = { headers: { authorization: `Bearer ${key}` } };
+      for (const at of [0, 1]) expect((await cluster.server(at).chat("m", {}, holder)).status).toBe(200);
+      for (const at of [0, 1, 2])
+        await eventually(async () => (await usedAt(at)) === 800, `server ${at} knows of both`, 10_000);
+      await cluster.server(0).fetch(`/api/keys/${id}`, { ...asAdmin, method: "DELETE" });
+      for (const at of [0, 1, 2])
+        await eventually(async () => {
+          const shown = await cluster.server(at).fetch(`/api/keys/${id}`, asAdmin);
+          return ((await shown.json()) as { status: string }).status === "revoked";
+        }, `server ${at} knows that it was revoked`);
+      expect(await Promise.all([0, 1, 2].map(usedAt))).toEqual([800, 800, 800]);
     },
     LONG_MS,
   );

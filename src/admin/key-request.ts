@@ -39,13 +39,17 @@ export const SORTS = ["created", "name", "tenant", "kind", "status", "last_used"
 export type Sort = (typeof SORTS)[number];
 const ORDERS = SORTS.flatMap((sort) => [sort, `-${sort}`] as const);
 
-/** Which keys a list has, and in which order. */
-export interface ListQuery {
+/** Which page of a list is asked for. */
+export interface PageQuery {
   readonly limit: number;
-  /** The id of the last key of the previous page. */
+  /** The id or the name of the last entry of the previous page. */
   readonly after: string | undefined;
-  /** How many of the keys to leave out at the beginning. */
+  /** How many entries to leave out at the beginning. */
   readonly offset: number;
+}
+
+/** Which keys a list has, and in which order. */
+export interface ListQuery extends PageQuery {
   readonly name: string | undefined;
   readonly tenant: string | undefined;
   readonly kind: KeyKind | undefined;
@@ -65,14 +69,22 @@ const MAX_WORDS = 10;
 const KINDS = ["client", "worker", "admin", "join"] as const satisfies readonly KeyKind[];
 const STATUSES = ["active", "used_up", "expired", "revoked"] as const satisfies readonly KeyStatus[];
 
-/** Reads the query of a list. Throws `invalid_request`. */
-export function readListQuery(request: Request): ListQuery {
+/** Reads which page of a list is asked for. Throws `invalid_request`. */
+export function readPageQuery(request: Request): PageQuery {
   const query = queryOf(request);
-  const order = wordIn(query, "sort", ORDERS) ?? "created";
   return {
     limit: countIn(query, "limit", MAX_LIMIT) ?? USUAL_LIMIT,
     after: query("after"),
     offset: query("offset") === "0" ? 0 : (countIn(query, "offset", MAX_OFFSET) ?? 0),
+  };
+}
+
+/** Reads the query of a list of keys. Throws `invalid_request`. */
+export function readListQuery(request: Request): ListQuery {
+  const query = queryOf(request);
+  const order = wordIn(query, "sort", ORDERS) ?? "created";
+  return {
+    ...readPageQuery(request),
     name: query("name"),
     tenant: query("tenant"),
     kind: wordIn(query, "kind", KINDS),

@@ -43,7 +43,11 @@ const tenantFields = {
 export const tenantSchema = said(v.object(tenantFields), "The limits of the tenant.");
 
 export const tenantListSchema = said(
-  v.object({ data: v.array(v.object(tenantFields)), has_more: v.boolean() }),
+  v.object({
+    data: v.array(v.object(tenantFields)),
+    has_more: said(v.boolean(), "Whether there are more tenants, which `after` or `offset` gets."),
+    total: said(v.number(), "How many tenants have limits, on all pages."),
+  }),
   "Tenants with limits, by their names.",
 );
 

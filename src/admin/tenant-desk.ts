@@ -6,6 +6,7 @@ import type { TenantBook } from "../keys/tenant-book.ts";
 import type { TenantEntry } from "../keys/tenant-entry.ts";
 import { readTenantName, readTenantSpec } from "../keys/tenant-spec.ts";
 import { type Asker, NOT_WRITTEN, unwritableFault } from "./key-desk.ts";
+import type { PageQuery } from "./key-request.ts";
 
 export interface TenantDeskOptions {
   /** Undefined for a server that neither keeps made keys nor has a file of them. */
@@ -13,6 +14,14 @@ export interface TenantDeskOptions {
   /** Whether changes cannot be written now, and would be lost at a restart. Never unless given. */
   readonly isFailing?: (() => boolean) | undefined;
   readonly audit: Audit;
+}
+
+/** One page of the tenants that have limits. */
+export interface TenantList {
+  readonly data: readonly TenantEntry[];
+  readonly hasMore: boolean;
+  /** The number of tenants on all pages. */
+  readonly total: number;
 }
 
 /** Carries out the requests of operators about the limits of tenants, and records them in the audit trail. */
@@ -23,8 +32,13 @@ export class TenantDesk {
     this.#options = options;
   }
 
-  list(): readonly TenantEntry[] {
-    return this.#options.tenants?.list() ?? [];
+  /** Returns a page of the tenants that have limits, by their names. */
+  list({ limit, after, offset }: PageQuery): TenantList {
+    const all = this.#options.tenants?.list() ?? [];
+    const found = after === undefined ? 0 : all.findIndex(({ name }) => name > after);
+    const first = found < 0 ? all.length : found + offset;
+    const data = all.slice(first, first + limit);
+    return { data, hasMore: first + data.length < all.length, total: all.length };
   }
 
   /** Throws `tenant_not_found` for a tenant without limits. */

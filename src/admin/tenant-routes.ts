@@ -6,11 +6,11 @@ import type { Visit } from "../http/visit.ts";
 import type { TenantEntry } from "../keys/tenant-entry.ts";
 import { tenantSpecSchema } from "../keys/tenant-spec.ts";
 import type { LimitState } from "../limits/limit-state.ts";
-import { errorResponses, jsonAnswer, STATE_SECURITY, schemaOf } from "../openapi/schema.ts";
+import { errorResponses, jsonAnswer, queryParameter, STATE_SECURITY, schemaOf } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Clock } from "../system/deps.ts";
 import type { Asker } from "./key-desk.ts";
-import { readJson } from "./key-request.ts";
+import { MAX_LIMIT, readJson, readPageQuery, USUAL_LIMIT } from "./key-request.ts";
 import { tenantListSchema, tenantSchema } from "./key-schema.ts";
 import type { TenantDesk } from "./tenant-desk.ts";
 import { tenantJson } from "./tenant-json.ts";
@@ -37,13 +37,23 @@ export function tenantRoutes({ auth, clock, desk, limitStates }: TenantRoutesOpt
       "/api/tenants",
       ({ visit }) => {
         auth.operators.read(visit);
-        return Response.json({ data: desk.list().map(toJson), has_more: false }, NO_STORE);
+        const { data, hasMore, total } = desk.list(readPageQuery(visit.request));
+        return Response.json({ data: data.map(toJson), has_more: hasMore, total }, NO_STORE);
       },
       {
         detail: {
           ...COMMON,
           summary: "List tenants with limits",
           description: "The tenants whose keys share limits, by their names. Other tenants are not here.",
+          parameters: [
+            queryParameter(
+              "limit",
+              `The most tenants to return, up to ${MAX_LIMIT}. Default: ${USUAL_LIMIT}.`,
+              "integer",
+            ),
+            queryParameter("after", "The `name` of the last tenant of the previous page."),
+            queryParameter("offset", "How many tenants to skip at the beginning.", "integer"),
+          ],
           responses: { 200: jsonAnswer(tenantListSchema), ...errors() },
         },
       },

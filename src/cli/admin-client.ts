@@ -86,16 +86,26 @@ export class AdminClient {
   }
 
   /** Lists all keys that a query asks for, page by page. */
-  async keys(query: Readonly<Record<string, string>> = {}): Promise<readonly Json[]> {
-    const keys: Json[] = [];
+  keys(query: Readonly<Record<string, string>> = {}): Promise<readonly Json[]> {
+    return this.#all("/api/keys", "id", query);
+  }
+
+  /** Lists all tenants that have limits, page by page. */
+  tenants(): Promise<readonly Json[]> {
+    return this.#all("/api/tenants", "name", {});
+  }
+
+  /** Lists the entries on all pages. `by` is the field whose last value the next page begins after. */
+  async #all(path: string, by: string, query: Readonly<Record<string, string>>): Promise<readonly Json[]> {
+    const all: Json[] = [];
     let after: Readonly<Record<string, string>> = {};
     for (;;) {
       const search = new URLSearchParams({ ...query, limit: String(PAGE), ...after });
-      const { data, has_more: hasMore } = await this.json("GET", `/api/keys?${search}`);
+      const { data, has_more: hasMore } = await this.json("GET", `${path}?${search}`);
       const page = Array.isArray(data) ? data.filter(isRecord) : [];
-      keys.push(...page);
-      const last = page.at(-1)?.["id"];
-      if (hasMore !== true || typeof last !== "string") return keys;
+      all.push(...page);
+      const last = page.at(-1)?.[by];
+      if (hasMore !== true || typeof last !== "string") return all;
       after = { after: last };
     }
   }

@@ -12,7 +12,7 @@ const list: AdminAction = {
   flags: {},
   words: { min: 0, max: 0 },
   async run({ client, flag }, { out, err }) {
-    const tenants = tenantsOf(await client.json("GET", "/api/tenants"));
+    const tenants = await client.tenants();
     if (flag("json") !== undefined) return out(jsonText({ data: tenants }));
     if (tenants.length === 0) return err(`No tenant has limits at ${client.place}.\n`);
     out(tenantsTable(tenants));
@@ -31,7 +31,7 @@ const limits: AdminAction = {
     const path = pathOf(name);
     const given = fieldsOf(values, true, now);
     const changes = "limits" in given && isRecord(given.limits) ? given.limits : {};
-    const known = tenantsOf(await client.json("GET", "/api/tenants"));
+    const known = await client.tenants();
     const before = known.find((tenant) => tenant["name"] === name.trim().normalize("NFC")) ?? NO_TENANT;
     const tenant = Object.keys(changes).length === 0 ? before : await change(before, changes);
     if (flag("json") !== undefined) return out(jsonText({ limits: tenant["limits"], used: tenant["used"] }));
@@ -71,10 +71,6 @@ export const TENANTS: AdminCommand = {
 /** The limits that bound nothing by themselves. */
 const MANNERS = ["timezone", "on_limit"];
 const NO_TENANT: Json = { limits: {}, used: [] };
-
-function tenantsOf({ data }: Json): readonly Json[] {
-  return Array.isArray(data) ? data.filter(isRecord) : [];
-}
 
 function pathOf(name: string): string {
   return `/api/tenants/${encodeURIComponent(name)}`;

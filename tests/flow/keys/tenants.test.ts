@@ -61,7 +61,7 @@ test("an operator sets, reads, lists and removes the limits of a tenant, and the
     ],
   });
   expect((await ask("GET", "/api/tenants/research")).json).toEqual(set.json);
-  expect((await ask("GET", "/api/tenants")).json).toEqual({ data: [set.json], has_more: false });
+  expect((await ask("GET", "/api/tenants")).json).toEqual({ data: [set.json], has_more: false, total: 1 });
   await ask("PUT", "/api/tenants/research", { limits: { parallel: 9 } });
   expect((await ask("DELETE", "/api/tenants/research")).json).toMatchObject({ limits: { parallel: 9 } });
   expect(codeOf(await ask("GET", "/api/tenants/research"))).toBe("tenant_not_found");
@@ -71,6 +71,30 @@ test("an operator sets, reads, lists and removes the limits of a tenant, and the
     { what: "tenant.limits", about: "research", detail: { fields: "parallel,tokens_per_day" } },
     { what: "tenant.limits", about: "research", detail: { fields: "parallel,tokens_per_day" } },
   ]);
+});
+
+test("the list of tenants comes in pages, and a page begins after a tenant that is there no longer", async () => {
+  for (let each = 0; each < 105; each += 1)
+    await ask("PUT", `/api/tenants/t${String(each).padStart(3, "0")}`, { limits: { parallel: 1 } });
+  const page = async (query: string) => {
+    const { json } = await ask("GET", `/api/tenants?${query}`);
+    return {
+      names: (json["data"] as readonly Json[]).map(({ name }) => name),
+      more: json["has_more"],
+      total: json["total"],
+    };
+  };
+  const first = await page("");
+  expect([first.names.length, first.names[0], first.more, first.total]).toEqual([100, "t000", true, 105]);
+  await ask("DELETE", "/api/tenants/t099");
+  expect(await page("after=t099")).toEqual({
+    names: ["t100", "t101", "t102", "t103", "t104"],
+    more: false,
+    total: 104,
+  });
+  expect(await page("limit=2&offset=3")).toEqual({ names: ["t003", "t004"], more: true, total: 104 });
+  expect((await page("after=t104")).names).toEqual([]);
+  expect(codeOf(await ask("GET", "/api/tenants?limit=0"))).toBe("invalid_request");
 });
 
 test("a request that is not valid says what is wrong, and clients set nothing", async () => {

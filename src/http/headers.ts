@@ -1,8 +1,6 @@
+import { CREDENTIAL_HEADERS } from "../system/credential-headers.ts";
 import { type HeaderPairs, isHeaderValue } from "../wire/heads.ts";
 import { connectionNames, connectionNamesIn, HOP_BY_HOP } from "../wire/hop-by-hop.ts";
-
-/** Headers that identify or authorize the client, at this server or at a proxy in front of it. Workers never get them. */
-const CREDENTIALS = ["authorization", "x-api-key", "api-key", "cookie", "x-user-roles", "x-goog-api-key"];
 
 /** Headers about the client's hop to this server, which a backend would take for the hop to itself. */
 const HOP_HEADERS = [
@@ -18,7 +16,7 @@ const HOP_HEADERS = [
   "fly-client-ip",
 ];
 
-const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...CREDENTIALS, ...HOP_HEADERS, "x-request-id"]);
+const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...CREDENTIAL_HEADERS, ...HOP_HEADERS, "x-request-id"]);
 
 /**
  * Prefixes of headers that browsers, edge proxies and sign-in proxies add about the client. In addition to its address,

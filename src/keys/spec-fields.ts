@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { CREDENTIAL_HEADERS } from "../system/credential-headers.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import { isModelId, MAX_MODEL_CHARS } from "../wire/names.ts";
 import { parseAmount } from "./amounts.ts";
@@ -61,11 +62,13 @@ const WEIGHT_FORM = "a number from 0.01 to 100";
 export const weightField = v.pipe(v.number(WEIGHT_FORM), v.minValue(0.01, WEIGHT_FORM), v.maxValue(100, WEIGHT_FORM));
 
 const HEADER_FORM = "the name of a header, of at most 64 characters";
+const NOT_CREDENTIAL = "a header that names a person, such as X-OpenWebUI-User-Id. This one carries a key or a sign-in";
 export const headerField = v.pipe(
   v.string(HEADER_FORM),
   v.trim(),
   v.regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, HEADER_FORM),
   v.toLowerCase(),
+  v.check((name) => !CREDENTIAL_HEADERS.has(name), NOT_CREDENTIAL),
 );
 
 const ZONE_FORM = "the name of a time zone, such as Europe/Berlin";

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { CREDENTIAL_HEADERS } from "../system/credential-headers.ts";
 import { list, listOrNone, parsed, parseHost } from "./kinds.ts";
 import type { Kind } from "./setting.ts";
 
@@ -69,16 +70,21 @@ export const hostNames: Kind<readonly string[]> = list(
   },
 );
 
-/** Names of HTTP headers, in lower case. */
+/** Names of HTTP headers that carry no credentials, in lower case. */
 export const headerNames: Kind<readonly string[]> = listOrNone(
-  list(
-    parsed((text) => (HEADER_NAME.test(text) ? text.toLowerCase() : undefined)),
-    { placeholder: "name,…", accepts: "names of headers, comma separated" },
-  ),
+  list(parsed(parseHeader), {
+    placeholder: "name,…",
+    accepts: "names of headers that carry no key and no sign-in, comma separated",
+  }),
 );
 
 /** A token (RFC 9110 §5.6.2). Longer names are mistakes. */
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
+
+function parseHeader(text: string): string | undefined {
+  const name = text.toLowerCase();
+  return HEADER_NAME.test(text) && !CREDENTIAL_HEADERS.has(name) ? name : undefined;
+}
 
 function parsePort(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;

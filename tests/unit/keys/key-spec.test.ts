@@ -117,6 +117,14 @@ describe("a request for a key", () => {
       "limits.timezone",
       "'limits.timezone' must be the name of a time zone, such as Europe/Berlin.",
     ],
+    ...["Authorization", "Proxy-Authorization", "X-API-Key", "cookie"].map(
+      (name) =>
+        [
+          { name: "a", user_header: name },
+          "user_header",
+          "'user_header' must be a header that names a person, such as X-OpenWebUI-User-Id. This one carries a key or a sign-in.",
+        ] as const,
+    ),
     [{ name: "a", weight: 0 }, "weight", "'weight' must be a number from 0.01 to 100."],
     [{ name: "a", weight: Number.NaN }, "weight", "'weight' must be a number from 0.01 to 100."],
     [

@@ -237,7 +237,7 @@ async function openKeysOf(
   const tenantRecords = cluster?.tenants ?? local?.tenants();
   const opened = await openKeys({ source, records, shared, tenantRecords, maxRequests }, deps);
   if (!("faults" in opened)) return opened;
-  process.stderr.write(`KEYS_FILE is not valid:\n${opened.faults.map((fault) => `  - ${fault}\n`).join("")}`);
+  process.stderr.write(`KEYS_FILE (${path}) is not valid:\n${opened.faults.map((fault) => `  - ${fault}\n`).join("")}`);
   process.exit(EXIT_CONFIG);
 }
 

@@ -43,9 +43,9 @@ export class KeysFileWatch {
     this.#options = options;
   }
 
-  /** What is wrong with the file; undefined while it is in force. Contains no secret. */
+  /** The file, and what is wrong with it; undefined while it is in force. Contains no secret. */
   get problem(): string | undefined {
-    return this.#problem;
+    return this.#problem === undefined ? undefined : `${this.#options.source.path}: ${this.#problem}`;
   }
 
   /** Reads the file for the first time, and watches it from then on. Returns what is wrong with it, if something is. */

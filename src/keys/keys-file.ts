@@ -2,6 +2,8 @@ import { isRecord } from "../json/parse.ts";
 import { parseYaml } from "../settings/parse-yaml.ts";
 import { isWeakKey } from "../system/key-strength.ts";
 import { cleanText } from "../wire/clean-text.ts";
+import { entryLines } from "./entry-lines.ts";
+import { placeInFile } from "./file-place.ts";
 import type { FormerSecret, KeyEntry, KeySecret } from "./key-entry.ts";
 import { MAX_FORMER_SECRETS } from "./key-entry.ts";
 import { type KeySpec, readKeySpec } from "./key-spec.ts";
@@ -72,8 +74,9 @@ export function readKeysFile(text: string, secrets: KeySecrets, now: number): Ke
   if (listed.length > MAX_KEYS) return { ok: false, faults: [`the file has more than ${MAX_KEYS} keys`] };
   const entries: KeyEntry[] = [];
   const places = new Map<string, number>();
+  const lines = entryLines(text, listed.length);
   for (const [index, value] of listed.entries()) {
-    const place = `key ${index + 1}`;
+    const place = placeInFile("key", index, isRecord(value) ? value["name"] : undefined, lines?.[index]);
     const read = readEntry(value, secrets, now);
     if (!read.ok) {
       faults.push(`${place}: ${read.message}`);
@@ -81,7 +84,7 @@ export function readKeysFile(text: string, secrets: KeySecrets, now: number): Ke
     }
     for (const [taken, what] of marksOf(read.entry)) {
       const other = places.get(taken);
-      if (other !== undefined) faults.push(`${place}: has the same ${what} as key ${other}`);
+      if (other !== undefined) faults.push(`${place}: it has the same ${what} as key ${other}`);
       places.set(taken, index + 1);
     }
     entries.push(read.entry);
@@ -95,20 +98,19 @@ export function readKeysFile(text: string, secrets: KeySecrets, now: number): Ke
 type ReadEntry = { readonly ok: true; readonly entry: KeyEntry } | { readonly ok: false; readonly message: string };
 
 function readEntry(value: unknown, secrets: KeySecrets, now: number): ReadEntry {
-  if (!isRecord(value)) return { ok: false, message: "must be a mapping with 'name' and 'key'" };
+  if (!isRecord(value)) return { ok: false, message: "it must be a mapping with 'name' and 'key'" };
   const { key, ...rest } = value;
   const spec = readKeySpec(rest);
   if (!spec.ok) return spec;
-  const { name } = spec.value.terms;
   if (spec.value.kind === "join")
-    return { ok: false, message: `'${name}' is a join token, and the uses of one cannot be counted in this file` };
+    return { ok: false, message: "it is a join token, and the uses of one cannot be counted in this file" };
   const references = Array.isArray(key) ? key : [key];
   if (references.length === 0 || references.length > MAX_SECRETS)
-    return { ok: false, message: `'${name}' must have one 'key', or a list of at most ${MAX_SECRETS}` };
+    return { ok: false, message: `it must have one 'key', or a list of at most ${MAX_SECRETS}` };
   const found: KeySecret[] = [];
   for (const reference of references) {
     const secret = readSecret(reference, secrets, now);
-    if (typeof secret === "string") return { ok: false, message: `'${name}': ${secret}` };
+    if (typeof secret === "string") return { ok: false, message: secret };
     found.push(secret);
   }
   return { ok: true, entry: toEntry(spec.value, found, now) };

@@ -1,4 +1,5 @@
 import { isRecord } from "../json/parse.ts";
+import { placeInFile } from "./file-place.ts";
 import type { TenantEntry } from "./tenant-entry.ts";
 import { readTenantName, readTenantSpec } from "./tenant-spec.ts";
 
@@ -19,12 +20,12 @@ export function readTenants(value: unknown, now: number): TenantsText {
   const faults: string[] = [];
   const entries = new Map<string, TenantEntry>();
   for (const [index, [given, limits]] of listed.entries()) {
-    const place = `tenant ${index + 1}`;
+    const place = placeInFile("tenant", index, given);
     const name = readTenantName(given);
     const read = readTenantSpec({ limits });
     if (!name.ok) faults.push(`${place}: ${name.message}`);
     else if (!read.ok) faults.push(`${place}: ${read.message}`);
-    else if (entries.has(name.value)) faults.push(`${place}: has the same name as another tenant`);
+    else if (entries.has(name.value)) faults.push(`${place}: it has the same name as another tenant`);
     else
       entries.set(name.value, {
         name: name.value,

@@ -112,7 +112,7 @@ test("a file with mistakes, or none at all, changes nothing and is a problem unt
     expect(isLetIn("a")).toBe(true);
     expect(watch.problem).toBeDefined();
   }
-  expect(watch.problem).toBe("the file cannot be read (ENOENT)");
+  expect(watch.problem).toBe("keys.yaml: the file cannot be read (ENOENT)");
   write(listing("a", "b"));
   await look();
   await look();

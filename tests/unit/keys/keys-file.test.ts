@@ -78,10 +78,10 @@ keys:
     expect(faults("keys: []\ntenants: [research]")).toEqual(["'tenants' must be a mapping from names to limits"]);
     expect(faults("keys: []\ntenants: { a: { paralel: 1 }, b: {}, ' ': { parallel: 1 }, c: { parallel: 0 } }")).toEqual(
       [
-        "tenant 1: 'limits.paralel' is not a field of a tenant; did you mean 'parallel'?",
-        "tenant 2: 'limits' must have at least one limit.",
+        "tenant 1 ('a'): 'limits.paralel' is not a field of a tenant; did you mean 'parallel'?",
+        "tenant 2 ('b'): 'limits' must have at least one limit.",
         "tenant 3: The name of a tenant must be text of 1 to 128 characters in one line.",
-        "tenant 4: 'limits.parallel' must be a whole number from 1 to 100000, or such a number with k, M or G.",
+        "tenant 4 ('c'): 'limits.parallel' must be a whole number from 1 to 100000, or such a number with k, M or G.",
       ],
     );
     expect(faults("keys: []\ntenants: { a: { parallel: 1 } }\ntenants: { b: { parallel: 1 } }")).toEqual([
@@ -103,45 +103,55 @@ keys:
 describe("what is wrong with a file of keys", () => {
   const key = `sha256:${HASH}`;
   test.each([
-    ["keys: [", ["the file is not valid YAML"]],
+    ["keys: [", ["the file is not valid YAML (Unexpected token in line 1)"]],
+    [
+      `keys:\n  - name: ci\n    key: "${key}"\n   kind: client\n  - name: b\n`,
+      ["the file is not valid YAML (Unexpected token in line 4)"],
+    ],
+    [
+      `# all keys\nkeys:\n  - key: "${key}"\n    name: a\n    models: [a]\n\n  - name: ci\n    modles: [a]\n    key: "${key}"\n`,
+      ["key 2 ('ci', line 7): 'modles' is not a field of a key; did you mean 'models'?"],
+    ],
+    [`keys:\n- name: ${LONG}\n  key: ${LONG}\n`, [`key 1 (line 2): ${NOT_A_REFERENCE}`]],
+    [`keys: [{ name: ci, key: "${key}", user_header: Cookie }]`, ["key 1 ('ci'): 'user_header' must be a header that"]],
     ["", ["the file must have a list 'keys' at the top level"]],
     ["keys: {}", ["the file must have a list 'keys' at the top level"]],
-    [`keys: [{ name: ci, key: "env:${MADE}" }]`, [`key 1: 'ci': ${NOT_A_REFERENCE}`]],
-    [`keys: [{ name: ci, key: "file:${MADE}" }]`, [`key 1: 'ci': ${NOT_A_REFERENCE}`]],
+    [`keys: [{ name: ci, key: "env:${MADE}" }]`, [`key 1 ('ci'): ${NOT_A_REFERENCE}`]],
+    [`keys: [{ name: ci, key: "file:${MADE}" }]`, [`key 1 ('ci'): ${NOT_A_REFERENCE}`]],
     [`keys: []\n${LONG}: 1`, ["a name at the top level is not known; only 'keys' and 'tenants' are"]],
-    [`keys: [{ name: ci, ${LONG}: x }]`, ["key 1: One of its fields is not a field of a key."]],
+    [`keys: [{ name: ci, ${LONG}: x }]`, ["key 1 ('ci'): One of its fields is not a field of a key."]],
     ["keys: []\nkeys: []", ["the file has two lists 'keys'; join them"]],
     [`keys: ${"[".repeat(100_000)}`, ["the file is not valid YAML (Too many levels)"]],
     ["keys: []\nkey: 1", ["'key' at the top level is not known; only 'keys' and 'tenants' are"]],
-    ["keys: [ci]", ["key 1: must be a mapping with 'name' and 'key'"]],
-    ["keys: [{ name: ci }]", ["key 1: 'ci': 'key' is missing"]],
+    ["keys: [ci]", ["key 1: it must be a mapping with 'name' and 'key'"]],
+    ["keys: [{ name: ci }]", ["key 1 ('ci'): 'key' is missing"]],
     [`keys: [{ key: "${key}" }]`, ["key 1: 'name' is missing."]],
     [
       `keys: [{ name: ci, key: "${key}", modles: [a] }]`,
-      ["key 1: 'modles' is not a field of a key; did you mean 'models'?"],
+      ["key 1 ('ci'): 'modles' is not a field of a key; did you mean 'models'?"],
     ],
-    [`keys: [{ name: ci, key: [] }]`, ["key 1: 'ci' must have one 'key', or a list of at most 5"]],
-    ["keys: [{ name: ci, key: env:NOBODY }]", ["key 1: 'ci': the variable NOBODY is not set or empty"]],
-    ["keys: [{ name: ci, key: env:BLANK }]", ["key 1: 'ci': the variable BLANK is not set or empty"]],
-    ["keys: [{ name: ci, key: file:nowhere }]", ["key 1: 'ci': the file nowhere cannot be read (ENOENT)"]],
-    ["keys: [{ name: ci, key: env:TYPO }]", ["key 1: 'ci': the key in the variable TYPO was mistyped or cut off"]],
+    [`keys: [{ name: ci, key: [] }]`, ["key 1 ('ci'): it must have one 'key', or a list of at most 5"]],
+    ["keys: [{ name: ci, key: env:NOBODY }]", ["key 1 ('ci'): the variable NOBODY is not set or empty"]],
+    ["keys: [{ name: ci, key: env:BLANK }]", ["key 1 ('ci'): the variable BLANK is not set or empty"]],
+    ["keys: [{ name: ci, key: file:nowhere }]", ["key 1 ('ci'): the file nowhere cannot be read (ENOENT)"]],
+    ["keys: [{ name: ci, key: env:TYPO }]", ["key 1 ('ci'): the key in the variable TYPO was mistyped or cut off"]],
     [
       "keys: [{ name: ci, key: env:TWO }]",
-      ["key 1: 'ci': the variable TWO must contain one key, of visible ASCII characters without blanks and commas"],
+      ["key 1 ('ci'): the variable TWO must contain one key, of visible ASCII characters without blanks and commas"],
     ],
     [
       "keys: [{ name: ci, key: env:WEAK }]",
       [
-        "key 1: 'ci': the key in the variable WEAK has fewer than 128 bits and can be guessed; create one with `openssl rand -hex 16`",
+        "key 1 ('ci'): the key in the variable WEAK has fewer than 128 bits and can be guessed; create one with `openssl rand -hex 16`",
       ],
     ],
     [
       `keys: [{ name: a, key: "${key}" }, { name: a, key: "sha256:${sha256("b")}" }, { name: c, key: "${key}" }]`,
-      ["key 2: has the same name as key 1", "key 3: has the same secret as key 1"],
+      ["key 2 ('a'): it has the same name as key 1", "key 3 ('c'): it has the same secret as key 1"],
     ],
     [
       `keys: [{ name: j, kind: join, key: "${key}" }]`,
-      ["key 1: 'j' is a join token, and the uses of one cannot be counted in this file"],
+      ["key 1 ('j'): it is a join token, and the uses of one cannot be counted in this file"],
     ],
   ])("in %j is told", (text, says) => {
     const found = faults(text);
@@ -161,13 +171,15 @@ describe("what is wrong with a file of keys", () => {
       `keys: [{ name: ci, secret: ${LONG}, key: "sha256:${HASH}" }]`,
       `keys: [{ name: ci, key: { value: ${LONG} } }]`,
       `keys: [{ name: ci, key: "${LONG} }]`,
+      `keys: [{ name: ${LONG}, key: ${LONG} }]`,
+      `keys:\n  - name: ${MADE}\n    modles: []\n`,
     ]) {
       const found = faults(text).join();
       expect(found).not.toBe("");
       expect(found).not.toContain(LONG);
     }
     expect(faults(`keys: [{ name: ci, key: ${LONG} }]`)).toEqual([
-      "key 1: 'ci': 'key' must refer to the key, not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.",
+      "key 1 ('ci'): 'key' must refer to the key, not contain it. Write sha256: and the output of `printf %s \"$KEY\" | sha256sum`, or env:VARIABLE, or file:PATH.",
     ]);
   });
 });

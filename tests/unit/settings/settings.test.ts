@@ -275,7 +275,7 @@ describe("faults in settings", () => {
   });
 
   test.each([
-    ["port: [", "config: file /s.yaml is not valid YAML (Unexpected token)"],
+    ["port: [", "config: file /s.yaml is not valid YAML (Unexpected token in line 1)"],
     ["- port", "config: file /s.yaml must hold one mapping of keys to values"],
     ["just text", "config: file /s.yaml must hold one mapping of keys to values"],
     ["port: 1\n---\nport: 2", "config: file /s.yaml must hold one mapping of keys to values"],

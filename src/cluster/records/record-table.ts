@@ -1,32 +1,10 @@
 import type { Bucket, BucketEntry } from "./bucket.ts";
+import { type RecordMerge, RecordMerges } from "./record-merges.ts";
+import type { ConfirmedWrite, Known, Pending } from "./record-versions.ts";
 import { Rewrites } from "./rewrites.ts";
 
 /** The most writes that are under way at once. */
 const MAX_WRITING = 64;
-
-/** A change of this server that the bucket does not have yet. */
-interface Pending {
-  readonly value: string | undefined;
-  /** The revision that the record had when it was first changed here. */
-  base: number;
-  /** Whether another server was first. The change ends when that of the other server is known. */
-  isLost: boolean;
-}
-
-interface Known {
-  readonly value: string | undefined;
-  /** 0 for a record that this server kept itself, until a bucket was read. */
-  readonly revision: number;
-}
-
-/** Joins two versions of a record, of which one was known here and the bucket has the other. */
-export type RecordMerge = (key: string, own: string, other: string) => string;
-
-/**
- * How a write ended that was made for somebody who waits. `conflict`: the record has changed, and its new version was told.
- * `unknown`: the connection broke meanwhile. `away`: nothing was written.
- */
-export type ConfirmedWrite = "written" | "conflict" | "unknown" | "away";
 
 /** Receives the changes of other servers. An undefined value means that the record was removed. */
 export type RecordListener = (key: string, value: string | undefined) => void;
@@ -45,7 +23,7 @@ export class RecordTable {
   readonly #writing = new Map<string, string | undefined>();
   readonly #listeners: { readonly prefix: string; readonly listener: RecordListener }[] = [];
   readonly #onReady: (() => void)[] = [];
-  readonly #merges: { readonly prefix: string; readonly merge: RecordMerge }[] = [];
+  readonly #merges = new RecordMerges();
   readonly #rewrites = new Rewrites();
   #bucket: Bucket | undefined;
   #isReady = false;
@@ -96,7 +74,7 @@ export class RecordTable {
    * loss of a bucket, and an older bucket gets the records that it lacks. It MUST come to the same result in any order.
    */
   mergeBy(prefix: string, merge: RecordMerge): void {
-    this.#merges.push({ prefix, merge });
+    this.#merges.set(prefix, merge);
   }
 
   /**
@@ -210,28 +188,13 @@ export class RecordTable {
       this.#tellIfChanged(key, before, this.get(key));
       return;
     }
-    const merged = this.#merge(key, before, value, value);
+    const merged = this.#merges.join(key, before, value, value);
     this.#known.set(key, { value, revision });
     this.#pending.delete(key);
     const isRewritten = this.#rewrites.allow(key, merged !== value);
     if (isRewritten) this.#pending.set(key, { value: merged, base: revision, isLost: false });
     this.#tellIfChanged(key, before, merged);
     if (isRewritten) this.flush();
-  }
-
-  /** Joins two versions of a record. Returns `otherwise` if one was removed, or there is no way to join them. */
-  #merge(
-    key: string,
-    own: string | undefined,
-    other: string | undefined,
-    otherwise: string | undefined,
-  ): string | undefined {
-    if (own === undefined || other === undefined || own === other) return otherwise;
-    return this.#mergeOf(key)?.(key, own, other) ?? otherwise;
-  }
-
-  #mergeOf(key: string): RecordMerge | undefined {
-    return this.#merges.find(({ prefix }) => key.startsWith(prefix))?.merge;
   }
 
   /** Notes that the bucket has a change of this server. The server may have changed the record again since. */
@@ -259,7 +222,7 @@ export class RecordTable {
   /** Brings what this server knows of a record back to a bucket that has lost it and has an earlier version. */
   #regain(key: string, earlier: Known): void {
     const before = this.get(key);
-    const wanted = this.#merge(key, before, earlier.value, before);
+    const wanted = this.#merges.join(key, before, earlier.value, before);
     this.#known.set(key, earlier);
     if (wanted === earlier.value) this.#pending.delete(key);
     else this.#pending.set(key, { value: wanted, base: earlier.revision, isLost: false });
@@ -272,7 +235,7 @@ export class RecordTable {
       if (seen.has(key)) continue;
       if (revision > lastRevision) this.#regain(key, { value: undefined, revision: 0 });
       else if (revision > 0) this.#forget(key);
-      else if ((isOurs || this.#mergeOf(key)) && !this.#pending.has(key))
+      else if ((isOurs || this.#merges.has(key)) && !this.#pending.has(key))
         this.#pending.set(key, { value, base: 0, isLost: false });
       else if (!this.#pending.has(key)) this.#forget(key);
       this.#known.delete(key);

@@ -6,6 +6,7 @@ import { Teams } from "./app/teams.ts";
 import { AuditTrail } from "./audit/audit.ts";
 import { createMemoryAudit } from "./audit/memory-audit.ts";
 import { createAuth } from "./auth/auth.ts";
+import { configuredSecrets } from "./auth/configured-secrets.ts";
 import { createSecrets } from "./auth/secrets.ts";
 import { shareSignOuts } from "./auth/sign-out-sharing.ts";
 import type { Config } from "./config.ts";
@@ -31,6 +32,7 @@ import { ClusterOverview } from "./state/cluster-overview.ts";
 import { Overview } from "./state/overview.ts";
 import { stateRoutes } from "./state/routes.ts";
 import type { Deps } from "./system/deps.ts";
+import { KeyMask } from "./system/key-mask.ts";
 import { VERSION } from "./system/version.ts";
 import { LocalSessions } from "./tunnel/local-sessions.ts";
 import { websocketOptions } from "./tunnel/sockets.ts";
@@ -44,7 +46,9 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
   const lag = new EventLoopLag();
   const metrics = createMetrics(VERSION, firstBytes, lag);
   const listener = createListener(() => elysia.server);
-  const audit = new AuditTrail(clock, records?.audit?.() ?? createMemoryAudit());
+  const { mask = new KeyMask() } = deps;
+  mask.setKeys(configuredSecrets(config));
+  const audit = new AuditTrail(clock, records?.audit?.() ?? createMemoryAudit(), mask);
   let isDraining = false;
 
   const auth = createAuth(config, deps, {
@@ -126,7 +130,18 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
   });
   const { states } = sights ?? {};
   const ports = cluster?.ports;
-  const shown = { config, deps, auth, audit, listener, plugins, version: VERSION, overview, states, cluster: ports };
+  const shown = {
+    config,
+    deps: { ...deps, mask },
+    auth,
+    audit,
+    listener,
+    plugins,
+    version: VERSION,
+    overview,
+    states,
+    cluster: ports,
+  };
   const keeping = keys?.isKept === true ? "made" : keys ? "file" : "none";
   const state = stateRoutes({ ...shown, keeping });
   overview.start(() => state.viewers);
@@ -164,7 +179,10 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     access: auth,
     reload(next) {
       const reload = auth.reload(next);
-      if (reload.ok) cluster?.takeKeys(next);
+      if (reload.ok) {
+        mask.setKeys(configuredSecrets({ ...config, ...next }));
+        cluster?.takeKeys(next);
+      }
       return reload.ok ? { ...reload, disconnected: sessions.closeDisowned() } : reload;
     },
     hasSuccessor: () => cluster?.ports.members.isAnyReady() ?? false,

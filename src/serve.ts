@@ -23,6 +23,7 @@ import { systemClock } from "./system/clock.ts";
 import type { Deps, Log } from "./system/deps.ts";
 import { fileStamp } from "./system/file-stamp.ts";
 import { systemIds } from "./system/ids.ts";
+import { KeyMask } from "./system/key-mask.ts";
 import { createLog } from "./system/log.ts";
 import { createLogWriter, toStdout } from "./system/log-writer.ts";
 import { type OtherSignal, surviveSignals } from "./system/signals.ts";
@@ -72,9 +73,11 @@ interface Started {
 async function start(config: Config, remarks: readonly Remark[]): Promise<Started> {
   const lines = createLogWriter(systemClock, toStdout);
   process.on("exit", () => lines.flush());
-  const log = createLog({ level: config.logLevel, format: config.logFormat, write: lines.write, now: Date.now });
+  const mask = new KeyMask();
+  const { logLevel: level, logFormat: format } = config;
+  const log = createLog({ level, format, write: lines.write, now: Date.now, mask });
   for (const { name, hint } of remarks) log.warn("setting.ignored", { name, hint });
-  const deps: Deps = { clock: systemClock, log, ids: systemIds };
+  const deps: Deps = { clock: systemClock, log, ids: systemIds, mask };
   const store = open(config, deps);
   const local = store && createRecords(store);
   const cluster = await join(config, deps, local);

@@ -1,4 +1,5 @@
 import type { Clock } from "../system/deps.ts";
+import { KeyMask } from "../system/key-mask.ts";
 
 /** Details of a note: numbers, names and reasons. They MUST NOT hold keys or other secrets. */
 export type AuditDetail = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -64,11 +65,14 @@ const MAX_CHARS = 256;
 export class AuditTrail implements Audit {
   readonly #clock: Pick<Clock, "now">;
   readonly #records: AuditRecords;
+  readonly #mask: KeyMask;
   #lastId: number;
 
-  constructor(clock: Pick<Clock, "now">, records: AuditRecords) {
+  /** `mask` takes keys out of notes. Absent: only made keys are known. */
+  constructor(clock: Pick<Clock, "now">, records: AuditRecords, mask: KeyMask = new KeyMask()) {
     this.#clock = clock;
     this.#records = records;
+    this.#mask = mask;
     this.#lastId = records.lastId();
   }
 
@@ -81,13 +85,20 @@ export class AuditTrail implements Audit {
       who: who.slice(0, MAX_CHARS),
       address,
       what,
-      about: about?.slice(0, MAX_CHARS),
-      detail,
+      about: about === undefined ? undefined : this.#mask.apply(about).slice(0, MAX_CHARS),
+      detail: detail && this.#masked(detail),
     });
     if (this.#lastId % PRUNE_EVERY === 0) this.#records.prune(now - KEPT_MS, this.#lastId - MAX_ENTRIES);
   }
 
   read(query: AuditQuery): readonly AuditEntry[] {
     return this.#records.read(query);
+  }
+
+  #masked(detail: AuditDetail): AuditDetail {
+    const entries = Object.entries(detail);
+    return Object.fromEntries(
+      entries.map(([name, value]) => [name, typeof value === "string" ? this.#mask.apply(value) : value]),
+    );
   }
 }

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { CREDENTIAL_HEADERS } from "../system/credential-headers.ts";
+import { hasMadeKey } from "../system/key-mask.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import { isModelId, MAX_MODEL_CHARS } from "../wire/names.ts";
 import { parseAmount } from "./amounts.ts";
@@ -21,6 +22,7 @@ export const nameField = v.pipe(
   v.nonEmpty(NAME_FORM),
   v.maxLength(MAX_NAME_CHARS, NAME_FORM),
   v.check((text) => cleanText(text) === text, NAME_FORM),
+  v.check((text) => !hasMadeKey(text), "a name, and not a key"),
 );
 
 const GLOB_FORM = `a model's name of at most ${MAX_MODEL_CHARS} characters, in which * stands for any characters`;

@@ -8,6 +8,7 @@ import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
 import type { Log } from "../system/deps.ts";
+import type { KeyMask } from "../system/key-mask.ts";
 import { ACTIONS, carryOut, type Target, targetsOf } from "./actions.ts";
 import { type ActionOrder, type ActionResult, ClusterActions, MAX_LOGGED_ID_CHARS } from "./cluster-actions.ts";
 
@@ -16,6 +17,8 @@ export interface ActionOptions {
   /** Writes down what operators do; undefined if nobody does. */
   readonly audit?: Audit | undefined;
   readonly log: Log;
+  /** Knows which ids are keys that were pasted in their place. */
+  readonly mask: KeyMask;
   readonly plugins: readonly Plugin[];
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
@@ -50,13 +53,14 @@ const PLUGIN_PARAMETER = {
   schema: { type: "string" },
   description: "The id of the only plugin to act on. Several plugins may have workers of one id.",
 } as const;
+const IS_KEY = "This is a key, and not the id of a worker or a job. It is not written down anywhere.";
 const NOT_FOUND: Readonly<Record<Target, ErrorCode>> = { worker: "worker_not_found", job: "job_not_found" };
 /** The token of a server that asks for no key; the page renews it as it would any other. */
 const OPEN_EXPIRES_IN_S = 300;
 const NO_STORE = { headers: { "cache-control": "no-store" } };
 
 /** Routes for operators' actions, and for the token with which the dashboard calls the public API. */
-export function actionRoutes({ auth, audit, log, plugins, cluster }: ActionOptions): AnyElysia {
+export function actionRoutes({ auth, audit, log, mask, plugins, cluster }: ActionOptions): AnyElysia {
   const routes = createRoutes();
   const clusterActions = cluster && new ClusterActions({ cluster, plugins, log });
   const pluginNamedBy = (request: Request): Plugin | undefined => {
@@ -74,6 +78,8 @@ export function actionRoutes({ auth, audit, log, plugins, cluster }: ActionOptio
     const serve = async ({ visit, params }: RouteContext): Promise<Response> => {
       const caller = auth.operators.act(visit);
       const id = params?.["id"] ?? "";
+      // It would be kept and shown as the id that is blocked.
+      if (mask.apply(id) !== id) throw new Fault("invalid_request", { message: IS_KEY, param: "id" });
       const logged = (done: readonly string[], outcome: string, unanswered?: readonly string[]): void => {
         const address = auth.addressOf(visit);
         const names = { plugins: done.join(","), unanswered: unanswered?.join(",") || undefined };

@@ -14,6 +14,7 @@ import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
+import { KeyMask } from "../system/key-mask.ts";
 import { actionRoutes } from "./action-routes.ts";
 import type { PeerStates } from "./cluster-facts.ts";
 import { clusterStateSchema } from "./cluster-schema.ts";
@@ -67,6 +68,7 @@ const envelopeSchema = v.pipe(
 /** The State API, and the page at `/state` that shows it. */
 export function stateRoutes(options: StateOptions): StateApi {
   const { config, deps, auth, listener, plugins, overview } = options;
+  const { mask = new KeyMask() } = deps;
   const viewpoints = new Viewpoints({
     deps,
     serverId: config.serverId,
@@ -193,7 +195,7 @@ export function stateRoutes(options: StateOptions): StateApi {
         }),
       },
     )
-    .use(actionRoutes({ auth, audit: options.audit, log: deps.log, plugins, cluster: options.cluster }))
+    .use(actionRoutes({ auth, audit: options.audit, log: deps.log, mask, plugins, cluster: options.cluster }))
     .use(
       pageRoutes({
         ...options,

@@ -1,8 +1,12 @@
+import type { KeyMask } from "./key-mask.ts";
+
 /** The ports that the whole server shares. Real ones are built in a `main.ts`; tests bring their own. */
 export interface Deps {
   readonly clock: Clock;
   readonly log: Log;
   readonly ids: Ids;
+  /** Takes keys out of what is written down. The server tells it which keys it has; absent, it makes one. */
+  readonly mask?: KeyMask | undefined;
 }
 
 export interface Clock {

@@ -1,4 +1,5 @@
 import type { Log, LogFields } from "./deps.ts";
+import { KeyMask } from "./key-mask.ts";
 
 export type LogLevel = LineLevel | "none";
 type LineLevel = "debug" | "info" | "warn" | "error";
@@ -12,20 +13,23 @@ export interface LogOptions {
   /** Takes one finished line without its newline. */
   readonly write: (line: string) => void;
   readonly now: () => number;
+  /** Takes keys out of each line. Absent: only made keys are known. */
+  readonly mask?: KeyMask | undefined;
 }
 
 /** Creates a log with one line per fact. JSON escapes control characters, so no worker or client can forge a line. */
 export function createLog(options: LogOptions, bound: LogFields = {}): Log {
+  const { mask = new KeyMask() } = options;
   const boundText = fieldsText(bound);
   const timeText = createTimeText();
   const emit = (level: LineLevel, event: string, fields: LogFields = {}): void => {
     if (RANK[level] < RANK[options.level]) return;
     const time = timeText(options.now());
-    options.write(
+    const line =
       options.format === "json"
         ? `{"time":"${time}","level":"${level}","event":"${event}"${boundText}${fieldsText(fields)}}`
-        : prettyLine(time, level, event, { ...bound, ...fields }),
-    );
+        : prettyLine(time, level, event, { ...bound, ...fields });
+    options.write(mask.apply(line));
   };
   return {
     debug: (event, fields) => emit("debug", event, fields),

@@ -31,9 +31,9 @@ export class Inbox<T> {
   }
 
   /** Takes items until one fits, and drops the others. */
-  async takeUntil(fits: (item: T) => boolean, what = "a fitting item"): Promise<T> {
+  async takeUntil(fits: (item: T) => boolean, what = "a fitting item", timeoutMs?: number): Promise<T> {
     for (;;) {
-      const item = await this.take(what);
+      const item = await this.take(what, timeoutMs);
       if (fits(item)) return item;
     }
   }

@@ -2,6 +2,9 @@ import { Inbox } from "./inbox.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
+/** A program takes half a second to start, and many times that on a machine that is busy with other tests. */
+const EVENT_TIMEOUT_MS = 25_000;
+
 /** One of our programs in its own process, observed through its log. */
 export class ProgramRun {
   readonly lines = new Inbox<Line>();
@@ -24,7 +27,7 @@ export class ProgramRun {
 
   /** Returns the next log line of this event. */
   async event(name: string): Promise<Line> {
-    return this.lines.takeUntil((line) => line["event"] === name, name);
+    return this.lines.takeUntil((line) => line["event"] === name, name, EVENT_TIMEOUT_MS);
   }
 
   /** Returns the server's address once it has started. */

@@ -1,5 +1,6 @@
 /** @jsxImportSource @kitajs/html */
-import type { PropsWithChildren } from "@kitajs/html";
+import { CancelButton, Field, FormProblem, Selection } from "./form-parts.tsx";
+import { LimitFields } from "./limit-fields.tsx";
 import { bind } from "./parts/bind.ts";
 import { CurlLine } from "./parts/parts.tsx";
 
@@ -53,35 +54,7 @@ export function KeyFormDialog(): string {
           <Field name="max_uses" label="Workers at most" placeholder="any number" />
           <Expiry />
         </div>
-        <fieldset x-show="has('parallel')">
-          <legend>Limits</legend>
-          <p class="soft">An empty field sets no limit. Amounts such as 20k and 2M work.</p>
-          <div class="fields three">
-            <Field name="parallel" label="Jobs at once" />
-            <Field name="requests_per_minute" label="Requests per minute" />
-            <Field name="tokens_per_minute" label="Tokens per minute" />
-            <Field name="tokens_per_day" label="Tokens per day" />
-            <Field name="tokens_per_week" label="Tokens per week" />
-            <Field name="tokens_per_month" label="Tokens per month" />
-            <Field name="audio_seconds_per_day" label="Audio seconds per day" />
-            <Field name="audio_seconds_per_week" label="Audio seconds per week" />
-            <Field name="audio_seconds_per_month" label="Audio seconds per month" />
-            <Field name="timezone" label="Time zone of budgets" placeholder="UTC" list="key-zones" />
-            <Field name="max_waiting" label="Jobs that may wait" />
-            <Selection
-              name="on_limit"
-              label="Requests at a limit"
-              options={[
-                ["", "wait"],
-                ["refuse", "are refused"],
-              ]}
-            />
-          </div>
-          <datalist id="key-zones">
-            <option value="UTC"></option>
-            <option x-bind:value="zone()"></option>
-          </datalist>
-        </fieldset>
+        <LimitFields id="key" shownIf="has('parallel')" />
         <fieldset x-show="has('weight')">
           <legend>Priority and end users</legend>
           <div class="fields three">
@@ -146,64 +119,6 @@ function Expiry(): string {
   ) as string;
 }
 
-interface FieldProps {
-  /** The field of the form. It is shown for the kinds of key that have it. */
-  readonly name: string;
-  readonly label: string;
-  readonly placeholder?: string;
-  readonly hint?: string;
-  /** The id of the list of suggestions. */
-  readonly list?: string;
-  readonly isRequired?: boolean;
-}
-
-function Field({ name, label, placeholder, hint, list, isRequired = false }: FieldProps): string {
-  return (
-    <label {...(isRequired ? {} : { "x-show": `has('${name}')` })}>
-      <span safe>{label}</span>
-      <input
-        name={name}
-        x-model={`form.${name}`}
-        placeholder={placeholder}
-        list={list}
-        required={isRequired}
-        maxlength={isRequired ? "128" : undefined}
-        autocomplete="off"
-      />
-      {hint === undefined ? (
-        ""
-      ) : (
-        <span class="sub" safe>
-          {hint}
-        </span>
-      )}
-    </label>
-  ) as string;
-}
-
-interface SelectionProps {
-  readonly name: string;
-  readonly label: string;
-  readonly options: readonly (readonly [value: string, text: string])[];
-  /** Whether every kind of key has it. */
-  readonly isAlways?: boolean;
-}
-
-function Selection({ name, label, options, isAlways = false }: SelectionProps): string {
-  return (
-    <label {...(isAlways ? {} : { "x-show": `has('${name}')` })}>
-      <span safe>{label}</span>
-      <select name={name} x-model={`form.${name}`}>
-        {options.map(([value, text]) => (
-          <option value={value} safe>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
-  ) as string;
-}
-
 /** The dialog that gives a key a new secret. */
 export function RotateDialog(): string {
   return (
@@ -263,17 +178,5 @@ export function ShownKeyDialog(): string {
         <button type="submit">Done</button>
       </form>
     </dialog>
-  ) as string;
-}
-
-function FormProblem(): string {
-  return (<p class="problem" role="alert" x-show="formProblem !== ''" x-text="formProblem"></p>) as string;
-}
-
-function CancelButton({ dialog }: PropsWithChildren<{ readonly dialog: string }>): string {
-  return (
-    <button type="button" x-on:click={`close('${dialog}')`}>
-      Cancel
-    </button>
   ) as string;
 }

@@ -1,8 +1,10 @@
 /** @jsxImportSource @kitajs/html */
 import { AuditTable } from "./audit.tsx";
 import { KeyDetails, KeyFormDialog, RotateDialog, ShownKeyDialog } from "./key-dialogs.tsx";
+import { LimitBars } from "./limit-bars.tsx";
 import { Part, PluginSection, ProblemLine } from "./parts/parts.tsx";
 import { Cell, Choice, Listing } from "./parts/table.tsx";
+import { TenantTable } from "./tenants.tsx";
 
 /** Where a server has keys beside those of its settings: keys that it creates and keeps, only those of a file, or none. */
 export type Keeping = "made" | "file" | "none";
@@ -16,10 +18,18 @@ export function Keys({ keeping }: { readonly keeping: Keeping }): string {
       summary=""
       parts={[
         { id: "keys", label: "Keys" },
+        ...(keeping === "none" ? [] : [{ id: "tenants", label: "Tenants" }]),
         { id: "audit", label: "Audit trail" },
       ]}
     >
       <Part id="keys">{keeping === "none" ? <NoKeys /> : <KeyTable keeping={keeping} />}</Part>
+      {keeping === "none" ? (
+        ""
+      ) : (
+        <Part id="tenants">
+          <TenantTable areMade={keeping === "made"} />
+        </Part>
+      )}
       <Part id="audit">
         <AuditTable />
       </Part>
@@ -95,7 +105,7 @@ function KeyTable({ keeping }: { readonly keeping: "made" | "file" }): string {
         ></span>
       </Cell>
       <Cell label="Limits">
-        <Limits />
+        <LimitBars none="row.kind === 'client' ? 'no limits' : '–'" />
       </Cell>
       <Cell label="Now" isNumber>
         <span x-show="work(row).running > 0" x-text="work(row).running + ' running'"></span>
@@ -163,36 +173,6 @@ function Tools({ keeping }: { readonly keeping: "made" | "file" }): string {
         ""
       )}
       <ProblemLine />
-    </>
-  ) as string;
-}
-
-/** A bar for each limit of a key, with the time until its budget resets. */
-function Limits(): string {
-  return (
-    <>
-      <ul class="limits" x-show="row.limitLines.length > 0">
-        <template x-for="line in row.limitLines" x-bind:key="line.limit">
-          <li>
-            <span class="what" x-text="line.label"></span>
-            <meter
-              min="0"
-              x-bind:class="line.isFull ? 'full' : ''"
-              x-bind:max="line.max || 1"
-              x-bind:value="line.used"
-              x-bind:aria-label="line.label + ': ' + line.text"
-            ></meter>
-            <span class="figures" x-bind:class="line.isFull ? 'warn' : ''" x-text="line.text"></span>
-            <span
-              class="sub"
-              x-show="line.resetsAt"
-              x-text="line.resetsAt ? 'resets ' + $format.ahead(line.resetsAt, $store.pool.now) : ''"
-              x-bind:title="line.resetsAt ? 'Resets at ' + $format.time(line.resetsAt) : ''"
-            ></span>
-          </li>
-        </template>
-      </ul>
-      <span class="soft" x-show="row.limitLines.length === 0" x-text="row.kind === 'client' ? 'no limits' : '–'"></span>
     </>
   ) as string;
 }

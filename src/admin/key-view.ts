@@ -1,4 +1,4 @@
-// What operators see of keys: the answers of the routes for keys, without their secrets.
+// What operators see of keys and tenants: the answers of the routes for keys, without their secrets.
 
 /** `used_up`: a join token that lets no further worker in. */
 export type KeyStatus = "active" | "used_up" | "expired" | "revoked";
@@ -50,4 +50,15 @@ export interface KeyView extends TermsView {
   readonly revoked_at: string | null;
   readonly revoked_by: string | null;
   readonly last_used_at: string | null;
+}
+
+/** A tenant whose keys share limits, as operators see it. */
+export interface TenantView {
+  readonly name: string;
+  /** The limits that are set, by their names. */
+  readonly limits: Readonly<Record<string, string | number>>;
+  readonly used: readonly LimitView[];
+  readonly source: "made" | "file";
+  readonly changed_at: string;
+  readonly changed_by: string;
 }

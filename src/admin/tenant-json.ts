@@ -1,9 +1,13 @@
 import type { TenantEntry } from "../keys/tenant-entry.ts";
 import type { LimitState } from "../limits/limit-state.ts";
 import { limitsJson, statesJson } from "./key-json.ts";
+import type { TenantView } from "./key-view.ts";
 
 /** Returns the limits of a tenant as operators see them. */
-export function tenantJson({ name, limits, source, changedAt, changedBy }: TenantEntry, states: readonly LimitState[]) {
+export function tenantJson(
+  { name, limits, source, changedAt, changedBy }: TenantEntry,
+  states: readonly LimitState[],
+): TenantView {
   return {
     name,
     limits: limitsJson(limits),

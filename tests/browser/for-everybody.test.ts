@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { KeyBook } from "../../src/keys/key-book.ts";
 import { createMemoryRecords } from "../../src/keys/key-records.ts";
+import { TenantBook } from "../../src/keys/tenant-book.ts";
+import { createMemoryTenants } from "../../src/keys/tenant-records.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { painted, signIn } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
@@ -23,7 +25,9 @@ beforeAll(async () => {
   for (const name of ["ada", "grace"])
     book.create({ kind: "client", terms: { name, tenant: "research", limits } }, { by: "admin-key:1" });
   const plugins = ["llm", "asr", "mcp", "transfer"];
-  const opened = { book, isKept: true, file: undefined };
+  const tenants = new TenantBook({ records: createMemoryTenants(), clock: systemClock });
+  tenants.set("research", limits, "admin-key:1");
+  const opened = { book, tenants, isKept: true, file: undefined };
   server = new TestServer({ plugins, adminKeys: [API_KEY] }, {}, undefined, undefined, undefined, opened);
   await server.worker({ worker_name: "attic gpu", models: ["llama3:8b"], max_concurrency: 2 });
   await server.worker({ worker_name: "rack 7", models: ["llama3:70b"], max_concurrency: 8 });
@@ -64,12 +68,15 @@ describe("the dashboard is accessible", () => {
     }
   });
 
-  test.each(["key-details", "key-form", "key-rotate", "key-shown"])("in the dialog %s", async (id) => {
+  test.each(["key-details", "key-form", "key-rotate", "key-shown", "tenant-form"])("in the dialog %s", async (id) => {
     const page = await open({ bypassCSP: true });
     await signIn(page, server.url, "keys");
     const first = page.locator("#tab-keys tbody tr").first();
     await first.waitFor();
-    if (id === "key-details") await first.locator("button.name").click();
+    if (id === "tenant-form") {
+      await page.locator("#tab-keys .parts button", { hasText: "Tenants" }).click();
+      await page.click("#tab-keys section[aria-label=Tenants] button >> text=Edit");
+    } else if (id === "key-details") await first.locator("button.name").click();
     else if (id === "key-rotate") await first.locator("button", { hasText: "Rotate" }).click();
     else await page.click("text=New key");
     if (id === "key-shown") {

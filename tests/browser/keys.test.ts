@@ -4,6 +4,8 @@ import { KeyBook } from "../../src/keys/key-book.ts";
 import type { KeyKind } from "../../src/keys/key-entry.ts";
 import { createMemoryRecords } from "../../src/keys/key-records.ts";
 import type { KeyTerms } from "../../src/keys/key-terms.ts";
+import { TenantBook } from "../../src/keys/tenant-book.ts";
+import { createMemoryTenants } from "../../src/keys/tenant-records.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import type { Config } from "../support/default-config.ts";
@@ -18,17 +20,20 @@ const pages = new BrowserPages();
 interface KeyServer {
   readonly server: TestServer;
   readonly book: KeyBook;
+  readonly tenants: TenantBook;
   make(name: string, terms?: Partial<KeyTerms>, kind?: KeyKind): { readonly id: string; readonly text: string };
 }
 
 function start(overrides: Partial<Config> = {}): KeyServer {
   const book = new KeyBook({ records: createMemoryRecords(), clock: systemClock, maxRequests: 1000 });
-  const opened = { book, isKept: true, file: undefined };
+  const tenants = new TenantBook({ records: createMemoryTenants(), clock: systemClock });
+  const opened = { book, tenants, isKept: true, file: undefined };
   const server = new TestServer({ adminKeys: [API_KEY], ...overrides }, {}, undefined, undefined, undefined, opened);
   pages.running.push(server);
   return {
     server,
     book,
+    tenants,
     make(name, terms = {}, kind = "client") {
       const { entry, text } = book.create({ kind, terms: { name, limits: {}, ...terms } }, BY);
       return { id: entry.id, text };
@@ -168,6 +173,72 @@ test("a key shows what its jobs do now", async () => {
   await row(page, "ada").locator("text=2 at a limit").waitFor();
   site.book.revoke(id, BY);
   for (const answer of answers) expect((await answer).status).toBe(401);
+});
+
+describe("the limits of tenants", () => {
+  const showTenants = (page: Page) => page.locator("#tab-keys .parts button", { hasText: "Tenants" }).click();
+  const tenant = (page: Page, name: string) =>
+    page.locator("#tab-keys section[aria-label='Tenants'] tbody tr", { hasText: name });
+
+  test("are set, shown with what is used of them, changed and removed on the page", async () => {
+    const site = start();
+    const { text } = site.make("ada", { tenant: "research" });
+    const worker = await site.server.worker({ max_concurrency: 4 });
+    const page = await open(site);
+    await showTenants(page);
+    await page.waitForSelector("#tab-keys >> text=No tenant has limits of its own.");
+    await page.click("text=Limit a tenant");
+    await page.fill("#tenant-form [name=name]", "research");
+    await page.click("#tenant-form button.main");
+    await page.waitForSelector("#tenant-form [role=alert] >> text=must have at least one limit");
+    await page.fill("#tenant-form [name=tokens_per_day]", "lots");
+    await page.click("#tenant-form button.main");
+    await page.waitForSelector("#tenant-form [role=alert] >> text=“Tokens per day” must be");
+    pages.complaints.splice(0); // The browser's word on the 400s.
+    await page.fill("#tenant-form [name=tokens_per_day]", "2M");
+    await page.fill("#tenant-form [name=timezone]", "Europe/Berlin");
+    await page.keyboard.press("Enter");
+    await tenant(page, "research").locator("text=0 of 2 M").waitFor();
+    expect(site.tenants.get("research")).toMatchObject({
+      limits: { tokensPerDay: 2_000_000, timezone: "Europe/Berlin" },
+      changedBy: "admin-key:1",
+    });
+
+    const answer = site.server.chat("m", {}, { headers: { authorization: `Bearer ${text}` } });
+    const { id } = await worker.request();
+    worker.answerJson(id, { choices: [], usage: { prompt_tokens: 1000, completion_tokens: 500 } });
+    expect((await answer).status).toBe(200);
+    await tenant(page, "research").locator("button", { hasText: "Edit" }).click();
+    expect(await page.inputValue("#tenant-form [name=tokens_per_day]")).toBe("2000000");
+    expect(await page.locator("#tenant-form [name=name]").isVisible()).toBe(false);
+    await page.fill("#tenant-form [name=tokens_per_day]", "");
+    await page.fill("#tenant-form [name=tokens_per_month]", "50M");
+    await page.click("#tenant-form button.main");
+    await tenant(page, "research").locator("text=1500 of 50 M").waitFor();
+    expect(await tenant(page, "research").locator("meter").count()).toBe(1);
+
+    await tenant(page, "research").locator("button", { hasText: "Remove" }).click();
+    await page.waitForSelector("#ask[open] >> text=Remove the limits of this tenant?");
+    await page.click("#ask button.main");
+    await tenant(page, "research").waitFor({ state: "detached" });
+    expect(site.tenants.list()).toEqual([]);
+  });
+
+  test("are seen by viewers, who cannot change them, and of the keys file can be changed there only", async () => {
+    const site = start();
+    site.tenants.set("research", { parallel: 8 }, "cli");
+    const entry = { limits: { parallel: 2 }, source: "file" as const, changedAt: Date.now(), changedBy: "KEYS_FILE" };
+    site.tenants.replaceFile([{ ...entry, name: EVIL }]);
+    const page = await open(site);
+    await showTenants(page);
+    await tenant(page, "research").locator("text=0 of 8").waitFor();
+    await tenant(page, EVIL).locator("text=Change it in the keys file").waitFor();
+    expect(await page.locator("#tab-keys section[aria-label='Tenants'] button.small:visible").count()).toBe(2);
+    expect(await page.locator("#tab-keys img").count()).toBe(0);
+    await page.evaluate(`document.body.dataset.role = "viewer"`);
+    expect(await page.locator("#tab-keys .for-admins:visible").count()).toBe(0);
+    await tenant(page, "research").locator("text=0 of 8").waitFor();
+  });
 });
 
 test("the audit trail lists who has changed which key", async () => {

@@ -1,9 +1,10 @@
 import type { KeyView } from "../../src/admin/key-view.ts";
+import { emptyLimits, isLimit, LIMITS, type LimitForm, limitsOf } from "./limit-form.ts";
 
 // The fields of the form for a key, and the requests that they stand for. All functions are pure.
 
 /** The fields as they are typed. An empty one is not set. */
-export interface KeyForm {
+export interface KeyForm extends LimitForm {
   kind: KeyView["kind"];
   name: string;
   tenant: string;
@@ -19,33 +20,7 @@ export interface KeyForm {
   expires: string;
   /** A time in the viewer's zone, as the field for times writes it. */
   expires_at: string;
-  parallel: string;
-  max_waiting: string;
-  requests_per_minute: string;
-  tokens_per_minute: string;
-  tokens_per_day: string;
-  tokens_per_week: string;
-  tokens_per_month: string;
-  audio_seconds_per_day: string;
-  audio_seconds_per_week: string;
-  audio_seconds_per_month: string;
-  timezone: string;
-  on_limit: string;
 }
-
-const AMOUNTS = [
-  "parallel",
-  "max_waiting",
-  "requests_per_minute",
-  "tokens_per_minute",
-  "tokens_per_day",
-  "tokens_per_week",
-  "tokens_per_month",
-  "audio_seconds_per_day",
-  "audio_seconds_per_week",
-  "audio_seconds_per_month",
-] as const;
-const LIMITS = [...AMOUNTS, "timezone", "on_limit"] as const;
 
 /** The fields that a kind of key has, besides its name and its end. */
 const FIELDS: Readonly<Record<KeyView["kind"], readonly (keyof KeyForm)[]>> = {
@@ -57,7 +32,6 @@ const FIELDS: Readonly<Record<KeyView["kind"], readonly (keyof KeyForm)[]>> = {
 
 /** Returns the form for a new key. */
 export function emptyForm(): KeyForm {
-  const limits = Object.fromEntries(LIMITS.map((name) => [name, ""]));
   return {
     kind: "client",
     name: "",
@@ -72,16 +46,15 @@ export function emptyForm(): KeyForm {
     max_uses: "",
     expires: "never",
     expires_at: "",
-    ...limits,
-  } as KeyForm; // LIMITS has the rest of its fields
+    ...emptyLimits(),
+  };
 }
 
 /** Returns the form with what a key allows now. */
 export function formOf(key: KeyView): KeyForm {
-  const limits = Object.fromEntries(LIMITS.map((name) => [name, String(key.limits[name] ?? "")]));
   return {
     ...emptyForm(),
-    ...limits,
+    ...limitsOf(key.limits),
     kind: key.kind,
     name: key.name,
     tenant: key.tenant === "default" ? "" : key.tenant,
@@ -142,10 +115,6 @@ function toBody(form: KeyForm, fields: readonly (keyof KeyForm)[], now: number):
     else body[field] = typed;
   }
   return body;
-}
-
-function isLimit(field: keyof KeyForm): boolean {
-  return LIMITS.some((limit) => limit === field);
 }
 
 /** Splits a list. Names of models have no blanks, and names of tenants may have some. */

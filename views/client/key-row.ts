@@ -1,21 +1,10 @@
-import type { KeyView, LimitView } from "../../src/admin/key-view.ts";
+import type { KeyView } from "../../src/admin/key-view.ts";
 import { callersOf } from "./callers.ts";
-import { count, duration, time as timeText } from "./format.ts";
+import { time as timeText } from "./format.ts";
+import { type LimitLine, toLimitLine } from "./limit-line.ts";
 import type { PluginState } from "./state-types.ts";
 
 // What the page shows of one key. All functions are pure.
-
-/** A limit of a key with what counts towards it. */
-export interface LimitLine {
-  readonly limit: string;
-  readonly label: string;
-  readonly used: number;
-  readonly max: number;
-  readonly text: string;
-  readonly isFull: boolean;
-  /** When the count resets, RFC 3339; null for a limit that is not for a day, a week or a month. */
-  readonly resetsAt: string | null;
-}
 
 /** A row of the table of keys. */
 export interface KeyRow extends KeyView {
@@ -50,20 +39,6 @@ export function toKeyRow(key: KeyView): KeyRow {
     modelsText: models === null ? "" : models.join(", "),
     formerText: former.map(({ hint, valid_until: until }) => `${hint} until ${timeText(until)}`).join(", "),
     isChangeable: source === "made" && status !== "revoked",
-  };
-}
-
-function toLimitLine({ limit, used, max, resets_at: resetsAt }: LimitView): LimitLine {
-  const isAudio = limit.startsWith("audio_seconds");
-  const written = (value: number): string => (isAudio && value > 0 ? duration(Math.ceil(value) * 1000) : count(value));
-  return {
-    limit,
-    label: limit.replace("audio_seconds", "audio").replaceAll("_per_", "/").replaceAll("_", " "),
-    used,
-    max,
-    text: `${written(used)} of ${written(max)}`,
-    isFull: used >= max,
-    resetsAt,
   };
 }
 

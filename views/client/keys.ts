@@ -1,5 +1,6 @@
 import type { KeyView } from "../../src/admin/key-view.ts";
 import { assertOk, messageOf, Refusal } from "./answers.ts";
+import { byLabel, dialog, fieldOf } from "./form-dialog.ts";
 import { emptyForm, formOf, hasField, type KeyForm, toPatch, toSpec } from "./key-form.ts";
 import { callerOf, type Fact, factsOf, type KeyRow, type KeyWork, toKeyRow, workByCaller } from "./key-row.ts";
 import type { PoolStore } from "./pool-store.ts";
@@ -231,23 +232,6 @@ const EMPTY: readonly KeyRow[] = Object.freeze([]);
 
 function pathOf({ id }: KeyView): string {
   return `/api/keys/${encodeURIComponent(id)}`;
-}
-
-function dialog(id: string): HTMLDialogElement {
-  return document.getElementById(id) as HTMLDialogElement; // the page's markup contains it
-}
-
-/** Returns the field that the server refused: `limits.parallel` is the field `parallel`. */
-function fieldOf(id: string, param: string | undefined): HTMLElement | null {
-  const name = param?.split(".").find((part) => part !== "limits");
-  const field = name === undefined ? null : dialog(id).querySelector(`[name="${CSS.escape(name)}"]`);
-  return field instanceof HTMLElement ? field : null;
-}
-
-/** Names a field as the form does: `'limits.parallel' must be …` becomes `“Jobs at once” must be …`. */
-function byLabel(message: string, field: HTMLElement): string {
-  const label = field.closest("label")?.querySelector("span")?.textContent?.trim();
-  return label ? message.replace(/^'[\w.]+'/, `“${label}”`) : message;
 }
 
 /** Makes a name that no other request has. `randomUUID` is missing on pages without TLS. */

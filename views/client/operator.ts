@@ -1,6 +1,6 @@
 import { assertOk, messageOf } from "./answers.ts";
 
-type Action = "drain" | "undrain" | "block" | "unblock" | "disconnect" | "cancel" | "revoke";
+type Action = "drain" | "undrain" | "block" | "unblock" | "disconnect" | "cancel" | "revoke" | "remove";
 
 const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text: string; readonly verb: string }>> = {
   drain: {
@@ -34,6 +34,11 @@ const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text
     text: "It is refused from now on, and what runs or is connected with it ends. This cannot be undone. Its usage keeps its name.",
     verb: "Revoke",
   },
+  remove: {
+    title: "Remove the limits of this tenant?",
+    text: "Its keys keep their own limits and share none any more.",
+    verb: "Remove",
+  },
 };
 
 /** How long the message about a finished action is shown. */
@@ -65,7 +70,7 @@ export function createOperator() {
       return QUESTIONS[this.action].verb;
     },
     isDangerous(): boolean {
-      return ["disconnect", "block", "cancel", "revoke"].includes(this.action);
+      return ["disconnect", "block", "cancel", "revoke", "remove"].includes(this.action);
     },
     close(): void {
       dialog().close();
@@ -76,6 +81,7 @@ export function createOperator() {
       try {
         const response = await assertOk(await send(action, encodeURIComponent(id), plugin));
         if (action === "revoke") document.dispatchEvent(new Event("keyschange"));
+        if (action === "remove") document.dispatchEvent(new Event("tenantschange"));
         const done = (await response.json()) as { readonly unanswered?: readonly string[] }; // the server's own
         const notice = `Done: ${this.verb().toLowerCase()} ${this.name}${silentText(done.unanswered ?? [])}`;
         this.notice = notice;
@@ -93,6 +99,7 @@ export function createOperator() {
 }
 
 function send(action: Action, id: string, plugin: string): Promise<Response> {
+  if (action === "remove") return fetch(`/api/tenants/${id}`, { method: "DELETE" });
   if (action === "revoke") return fetch(`/api/keys/${id}`, { method: "DELETE" });
   const kind = action === "cancel" ? "jobs" : "workers";
   const query = plugin === "" ? "" : `?plugin=${plugin}`;

@@ -332,3 +332,12 @@ test("binaries are built for three systems on two architectures, into a folder t
   expect([...TARGETS]).toEqual(wanted as (typeof TARGETS)[number][]); // The same names, as text.
   expect(await read(".gitignore")).toContain("\ndist/\n");
 });
+
+test("git ignores the keys and tables that the commands of docs/teams.md write into a checkout", async () => {
+  const page = await read("docs/teams.md");
+  const written = [...page.matchAll(/> ([\w-]+\.(?:key|token|csv))\b|DATA_DIR=\$PWD\/([\w-]+)/g)];
+  const names = new Set(written.flatMap(([, file, directory]) => file ?? directory ?? []));
+  const ignored = (await read(".gitignore")).split("\n").map((line) => new Bun.Glob(line.replace(/^\/|\/$/g, "")));
+  expect(names.size).toBeGreaterThan(5);
+  expect([...names].filter((name) => !ignored.some((each) => each.match(name)))).toEqual([]);
+});

@@ -45,6 +45,8 @@ test.each([
   ["step=week", "step"],
   ["from=yesterday", "from"],
   ["from=2026-11-31T99:00Z", "from"],
+  ["from=2026-02-31", "from"],
+  ["from=2026-02-01&to=2026-02-30T08:00:00%2B01:00", "to"],
   ["from=12", "from"],
   ["from=2026-11-28", "from"],
   ["to=1969-01-01", "to"],

@@ -1,6 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
-import { KeyAnswers } from "./key-answers.ts";
+import { type Asked, KeyAnswers } from "./key-answers.ts";
 import { type Change, newEntry, patched, revoked, rotated } from "./key-changes.ts";
 import type { KeyEntry, KeyKind, KeySecret } from "./key-entry.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
@@ -73,7 +73,8 @@ export class KeyDrafts {
    */
   create(spec: KeySpec, request: Request): SecretDraft {
     const operation = operationOf("create", request);
-    const wanted = JSON.stringify(spec);
+    const { expiresAt, ...terms } = spec.terms;
+    const wanted: Asked = { what: JSON.stringify({ ...spec, terms }), expiresAt };
     const repeat = this.#repeat("created", operation, wanted);
     if (repeat) return repeat;
     this.#options.makeRoom();
@@ -81,7 +82,7 @@ export class KeyDrafts {
     const change = this.#change(request);
     const { secret, text } = this.#secret(spec.kind, id, operation, wanted, change);
     const entry = newEntry(id, spec, secret, change);
-    if (operation !== undefined) this.#answers.keep(operation, { text, request: wanted });
+    if (operation !== undefined) this.#answers.keep(operation, { text, asked: wanted });
     return { kind: "created", entry, before: undefined, text, isRepeat: false };
   }
 
@@ -99,13 +100,13 @@ export class KeyDrafts {
   rotate(id: string, overlapMs: number, request: Request): SecretDraft {
     const before = this.#find(id);
     const operation = operationOf(`rotate ${id}`, request);
-    const wanted = String(overlapMs);
+    const wanted: Asked = { what: String(overlapMs) };
     const repeat = this.#repeat("rotated", operation, wanted);
     if (repeat) return repeat;
     const change = this.#change(request);
     const { secret, text } = this.#secret(before.kind, id, operation, wanted, change);
     const entry = rotated(before, secret, overlapMs, change);
-    if (operation !== undefined) this.#answers.keep(operation, { text, request: wanted });
+    if (operation !== undefined) this.#answers.keep(operation, { text, asked: wanted });
     return { kind: "rotated", entry, before, text, isRepeat: false };
   }
 
@@ -144,10 +145,10 @@ export class KeyDrafts {
   }
 
   /** Makes a secret. One that was made for the same request before, and perhaps not kept, is used again. */
-  #secret(kind: KeyKind, id: string, operation: string | undefined, request: string, { now }: Change) {
+  #secret(kind: KeyKind, id: string, operation: string | undefined, asked: Asked, { now }: Change) {
     const prefix: KeyPrefix = kind === "join" ? "mj" : "mk";
     const made = operation === undefined ? undefined : this.#answers.find(operation);
-    if (made) assertSame(made.request, request);
+    if (operation !== undefined && made) this.#assertSame(operation, asked);
     const text = made?.text ?? createKeyText(prefix, id, this.#options.random);
     const secret: KeySecret = {
       hash: keyHash(text),
@@ -158,7 +159,7 @@ export class KeyDrafts {
     return { secret, text };
   }
 
-  #repeat(kind: "created" | "rotated", operation: string | undefined, request: string): SecretDraft | undefined {
+  #repeat(kind: "created" | "rotated", operation: string | undefined, asked: Asked): SecretDraft | undefined {
     const id = operation === undefined ? undefined : this.#byOperation.get(operation);
     const entry = id === undefined ? undefined : this.#options.find(id);
     if (operation === undefined || !entry) return undefined;
@@ -166,15 +167,15 @@ export class KeyDrafts {
     // The text may also be that of an attempt which another server was faster to carry out.
     const isKnown = answer && [entry.secret, ...entry.former].some(({ hash }) => hash === keyHash(answer.text));
     if (!isKnown) throw new Fault("key_already_shown");
-    assertSame(answer.request, request);
+    this.#assertSame(operation, asked);
     return { kind, entry, before: entry, text: answer.text, isRepeat: true };
   }
-}
 
-function assertSame(earlier: string, request: string): void {
-  if (earlier === request) return;
-  const message = "This Idempotency-Key was used for another request. Use a new one for each request.";
-  throw new Fault("invalid_request", { message });
+  #assertSame(operation: string, asked: Asked): void {
+    if (this.#answers.isFor(operation, asked)) return;
+    const message = "This Idempotency-Key was used for another request. Use a new one for each request.";
+    throw new Fault("invalid_request", { message });
+  }
 }
 
 function operationsOf({ secret, former }: KeyEntry): readonly string[] {

@@ -250,6 +250,16 @@ describe("a request that is repeated with its Idempotency-Key", () => {
     expect(it.book.rotate(made.entry.id, 0, { ...once, idempotencyKey: "second" }).text).not.toBe(again.text);
   });
 
+  test("may expire later by the time that has passed, because programs compute it from their clock", () => {
+    const it = rig();
+    const in7Days = () => spec({ expiresAt: it.clock.now() + 7 * 24 * HOUR });
+    const made = it.book.create(in7Days(), once);
+    it.clock.advance(30 * MINUTE);
+    expect(it.book.create(in7Days(), once)).toEqual({ ...made, isRepeat: true });
+    for (const expiresAt of [undefined, (made.entry.expiresAt ?? 0) + HOUR, (made.entry.expiresAt ?? 0) - HOUR])
+      expect(faultOf(() => it.book.create(spec({ expiresAt }), once)).message).toContain("another request");
+  });
+
   test("gets key_already_shown when the text is not known any more, and changes nothing", () => {
     const it = rig();
     const { entry } = it.book.create(spec(), once);

@@ -25,55 +25,68 @@ export interface KeptIdentity {
   readonly credential?: string | undefined;
   /** The secret with which a trade can be repeated; undefined once there is a credential. */
   readonly proof?: string | undefined;
-  /** The credential that the worker had before; it proves the worker's id until there is another one. */
+  /** The credential that the worker had before. It proves the worker's id, until the server ends it. */
   readonly former?: string | undefined;
 }
 
-/** Keeps the identity of one worker at one server. Methods throw an `IdentityFault`. */
+/** Keeps the identities of one worker, one for each server that it has joined. Methods throw an `IdentityFault`. */
 export interface IdentityFile {
   readonly path: string;
-  /** Returns what is kept; undefined if nothing is. */
-  read(): KeptIdentity | undefined;
-  /** Keeps an identity if none is kept yet. Returns false if one is, which may be another process's. */
+  /** Returns what is kept; undefined if there is no file. */
+  read(): readonly KeptIdentity[] | undefined;
+  /** Keeps an identity if there is no file yet. Returns false if there is one, which may be another process's. */
   create(identity: KeptIdentity): boolean;
-  /** Keeps an identity in place of the one before. */
+  /** Keeps an identity in place of the one before at its server. Those at other servers stay. */
   write(identity: KeptIdentity): void;
 }
+
+/** The most servers of one file. */
+const MAX_SERVERS = 100;
 
 /** The file of an identity cannot be used. The message says what to do, and contains no secret. */
 export class IdentityFault extends Error {
   override readonly name = "IdentityFault";
 }
 
-const keptSchema = v.pipe(
-  v.object({
-    version: v.literal(1),
-    server: v.string(),
-    worker_id: v.pipe(v.string(), v.check(isId)),
-    token_id: v.string(),
-    credential: v.optional(v.string()),
-    proof: v.optional(v.string()),
-    former: v.optional(v.string()),
-  }),
-  v.transform(({ server, worker_id, token_id, credential, proof, former }): KeptIdentity => {
-    return { server, workerId: worker_id, tokenId: token_id, credential, proof, former };
-  }),
-);
+const members = {
+  worker_id: v.pipe(v.string(), v.check(isId)),
+  token_id: v.string(),
+  credential: v.optional(v.string()),
+  proof: v.optional(v.string()),
+  former: v.optional(v.string()),
+};
+const memberSchema = v.object(members);
+
+/** The file. Version 1 had one server. */
+const keptSchema = v.variant("version", [
+  v.object({ version: v.literal(1), server: v.string(), ...members }),
+  v.object({ version: v.literal(2), servers: v.record(v.string(), memberSchema) }),
+]);
+
+function toKept(server: string, member: v.InferOutput<typeof memberSchema>): KeptIdentity {
+  const { worker_id: workerId, token_id: tokenId, credential, proof, former } = member;
+  return { server, workerId, tokenId, credential, proof, former };
+}
 
 /**
  * Returns the file at a path. It is readable by its owner only, and replaced as a whole, so that a crash leaves either the
- * identity before or the one after.
+ * identities before or those after.
  */
 export function identityFileAt(path: string): IdentityFile {
   const temporary = `${path}.${process.pid}.tmp`;
-  const prepare = ({ server, workerId, tokenId, ...secrets }: KeptIdentity): void => {
+  const prepare = (identities: readonly KeptIdentity[]): void => {
+    const servers = Object.fromEntries(
+      identities.map(({ server, workerId, tokenId, ...secrets }) => [
+        server,
+        { worker_id: workerId, token_id: tokenId, ...secrets },
+      ]),
+    );
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     // One that a crash has left may have other permissions.
     rmSync(temporary, { force: true });
     const file = openSync(temporary, "wx", 0o600);
     try {
-      const kept = { version: 1, server, worker_id: workerId, token_id: tokenId, ...secrets };
-      writeSync(file, `${JSON.stringify(kept, undefined, 2)}\n`);
+      writeSync(file, `${JSON.stringify({ version: 2, servers }, undefined, 2)}\n`);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -81,25 +94,10 @@ export function identityFileAt(path: string): IdentityFile {
   };
   return {
     path,
-    read() {
-      let text: string;
-      try {
-        text = readFileSync(path, "utf8");
-      } catch (error) {
-        if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return undefined;
-        throw new IdentityFault(
-          `${path} cannot be read (${codeOf(error)}). Let the worker's user read it, or name another STATE_FILE.`,
-        );
-      }
-      const read = v.safeParse(keptSchema, parseJson(text));
-      if (read.success) return read.output;
-      throw new IdentityFault(
-        `${path} is not the state of a worker of this version. Name another STATE_FILE, or remove the file and join again.`,
-      );
-    },
+    read: () => readAt(path),
     create: (identity) =>
       writing(path, () => {
-        prepare(identity);
+        prepare([identity]);
         try {
           // Unlike a rename, a link fails if the file is there.
           linkSync(temporary, path);
@@ -117,16 +115,40 @@ export function identityFileAt(path: string): IdentityFile {
       }),
     write: (identity) =>
       writing(path, () => {
-        prepare(identity);
+        const others = (readAt(path) ?? []).filter(({ server }) => server !== identity.server);
+        if (others.length >= MAX_SERVERS)
+          throw new IdentityFault(`${path} has keys for ${MAX_SERVERS} servers already. Name another STATE_FILE.`);
+        prepare([...others, identity]);
         renameSync(temporary, path);
       }),
   };
+}
+
+function readAt(path: string): readonly KeptIdentity[] | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return undefined;
+    throw new IdentityFault(
+      `${path} cannot be read (${codeOf(error)}). Let the worker's user read it, or name another STATE_FILE.`,
+    );
+  }
+  const read = v.safeParse(keptSchema, parseJson(text));
+  if (!read.success)
+    throw new IdentityFault(
+      `${path} is not the state of a worker of this version. Name another STATE_FILE, or remove the file and join again.`,
+    );
+  const kept = read.output;
+  if (kept.version === 1) return [toKept(kept.server, kept)];
+  return Object.entries(kept.servers).map(([server, member]) => toKept(server, member));
 }
 
 function writing<T>(path: string, write: () => T): T {
   try {
     return write();
   } catch (error) {
+    if (error instanceof IdentityFault) throw error;
     throw new IdentityFault(
       `${path} cannot be written (${codeOf(error)}). Let the worker's user write it, or name another STATE_FILE.`,
     );

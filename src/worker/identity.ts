@@ -43,11 +43,11 @@ export class WorkerIdentity {
   static open(options: IdentityOptions): WorkerIdentity | undefined {
     const { file, server, joinToken, id, newId, log } = options;
     if (joinToken === undefined) {
-      const kept = readQuietly(file, log);
-      return kept?.server === server && kept.credential !== undefined ? new WorkerIdentity(options, kept) : undefined;
+      const kept = keptWithoutToken(options, readQuietly(file, log));
+      return kept && new WorkerIdentity(options, kept);
     }
     const found = file.read();
-    const kept = found?.server === server ? found : undefined;
+    const kept = found?.find((each) => each.server === server);
     const tokenId = tokenIdOf(joinToken);
     const isSame = kept?.tokenId === tokenId && (id === undefined || id === kept.workerId);
     if (isSame) return new WorkerIdentity(options, kept);
@@ -127,8 +127,9 @@ export class WorkerIdentity {
 
   #take(credential: string): void {
     const { file, log } = this.#options;
-    const { server, workerId, tokenId } = this.#kept;
-    this.#kept = { server, workerId, tokenId, credential };
+    const { server, workerId, tokenId, former } = this.#kept;
+    // The ids of other links may still belong to the former key.
+    this.#kept = { server, workerId, tokenId, credential, former };
     try {
       file.write(this.#kept);
       log.info("worker.joined", { worker: workerId, state_file: file.path });
@@ -140,13 +141,49 @@ export class WorkerIdentity {
   }
 
   #hint(name: CloseName | undefined): string | undefined {
+    if (name === "replaced") return sharedHint(this.#options.file.path);
     const isRefused = name === "key_removed" || name === "unauthorized" || name === "too_many_wrong_keys";
     return isRefused && this.hasJoined ? REJOIN : undefined;
   }
 }
 
+/**
+ * Returns the identity of a worker that has joined before and has no join token now; undefined if it has not joined. Throws an
+ * `IdentityFault` if it has joined another server, or under another id, because it would come without its key.
+ */
+function keptWithoutToken(
+  { file, server, id, log }: IdentityOptions,
+  found: readonly KeptIdentity[] | undefined,
+): KeptIdentity | undefined {
+  const kept = found?.find((each) => each.server === server);
+  if (kept === undefined) {
+    const others = (found ?? []).map((each) => each.server);
+    if (others.length === 0) return undefined;
+    throw new IdentityFault(
+      `${file.path} has no key for ${server}: this worker has joined ${others.join(", ")}. Compare --server, start with a join token of that server as --join, or leave STATE_FILE out if the server needs no key of the worker's own.`,
+    );
+  }
+  // A token that was refused leaves the key before it.
+  const credential = kept.credential ?? kept.former;
+  if (credential === undefined) {
+    log.warn("join.not_finished", {
+      hint: "the server has not answered the join token yet: start with the same token again, as --join",
+    });
+    return undefined;
+  }
+  if (id === undefined || id === kept.workerId) return { ...kept, credential };
+  throw new IdentityFault(
+    `The key in ${file.path} is that of the worker ${kept.workerId}, and --id (CLIENT_ID) is ${id}. Leave --id out, start with a join token as --join to take the new id, or name another STATE_FILE.`,
+  );
+}
+
+/** What to do about another worker with the same id. Both have the same state, because the id of a worker that joins is in it. */
+function sharedHint(path: string): string {
+  return `another worker has registered with this worker's key and id, so both use the same state, ${path}: give each worker on this machine an --id or a STATE_FILE of its own, and join each with a token. Of a copied machine, remove the copy's file first`;
+}
+
 /** Reads a file that a worker may not need. One that needs it is refused by the server, and the log says why. */
-function readQuietly(file: IdentityFile, log: Log): KeptIdentity | undefined {
+function readQuietly(file: IdentityFile, log: Log): readonly KeptIdentity[] | undefined {
   try {
     return file.read();
   } catch (error) {

@@ -238,7 +238,7 @@ test("neither a token nor a credential is in a log, an answer, or the settings t
   const worker = run(...args);
   await worker.event("worker.joined");
   const [file = ""] = stateFiles();
-  const { credential } = JSON.parse(readFileSync(file, "utf8")) as { credential: string }; // written by the worker just now
+  const credential = /"credential": "([^"]+)"/.exec(readFileSync(file, "utf8"))?.[1] ?? "";
   expect(credential).toMatch(/^mk_/);
   const answers = await Promise.all(["/api/state", "/metrics"].map(async (path) => (await server.fetch(path)).text()));
   book.revoke(joined().id, BY);

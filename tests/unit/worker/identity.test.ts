@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Log } from "../../../src/system/deps.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { type IdentityOptions, WorkerIdentity } from "../../../src/worker/identity.ts";
 import { IdentityFault, identityFileAt } from "../../../src/worker/identity-file.ts";
@@ -79,11 +80,13 @@ test("the file is its owner's alone, and holds neither the token nor, in the end
   expect(readdirSync(join(directory.path, "state"))).toEqual(["worker.json"]);
 });
 
-test("a key goes to no other server than the one that made it", () => {
+test("a key goes to no other server than the one that made it, and a worker without one says how to get it", () => {
   opened({ joinToken: tokenOf("a") })
     .forLinks()
     .handleRegistered?.({ credential: "mk_key" });
-  expect(open({ server: "https://other.example" })).toBeUndefined();
+  expect(() => open({ server: "https://other.example" })).toThrow(
+    `${path} has no key for https://other.example: this worker has joined ${SERVER}.`,
+  );
   const joinToken = tokenOf("b");
   const other = opened({ server: "https://other.example", joinToken });
   expect(other.forLinks().fields()).toEqual({
@@ -91,6 +94,64 @@ test("a key goes to no other server than the one that made it", () => {
     join_proof: expect.any(String),
     join_ids: [other.workerId],
   });
+});
+
+test("a worker keeps the keys of several servers in one file", () => {
+  const servers = [SERVER, "https://other.example", "https://third.example"];
+  const ids = servers.map((server, index) => {
+    const identity = opened({ server, joinToken: tokenOf(`t${index}`) });
+    identity.forLinks().handleRegistered?.({ credential: `mk_${index}` });
+    return identity.workerId;
+  });
+  for (const [index, server] of servers.entries()) {
+    const identity = opened({ server });
+    expect(identity.workerId).toBe(ids[index] ?? "");
+    expect(identity.forLinks().fields()).toEqual({ client_key: `mk_${index}` });
+  }
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test("a file of the first form, with one server, is read and keeps its key when the worker joins another server", () => {
+  mkdirSync(join(directory.path, "state"));
+  const kept = { version: 1, server: SERVER, worker_id: "gpu", token_id: "a", credential: "mk_first" };
+  writeFileSync(path, JSON.stringify(kept));
+  expect(opened().forLinks().fields()).toEqual({ client_key: "mk_first" });
+  opened({ server: "https://other.example", joinToken: tokenOf("b") })
+    .forLinks()
+    .handleRegistered?.({ credential: "mk_second" });
+  expect(opened({ id: "gpu" }).forLinks().fields()).toEqual({ client_key: "mk_first" });
+});
+
+test("an id that is not the one of the kept key is a fault, and a token takes it", () => {
+  const joinToken = tokenOf("a");
+  opened({ joinToken, id: "gpu" }).forLinks().handleRegistered?.({ credential: "mk_key" });
+  expect(() => open({ id: "other" })).toThrow(`The key in ${path} is that of the worker gpu`);
+  const other = opened({ joinToken: tokenOf("b"), id: "other" });
+  expect(other.forLinks().fields()).toMatchObject({ join_ids: ["other"], previous_client_key: "mk_key" });
+});
+
+test("without a token, a worker goes on with the key that it had before a token that was refused", () => {
+  opened({ joinToken: tokenOf("a") })
+    .forLinks()
+    .handleRegistered?.({ credential: "mk_old" });
+  opened({ joinToken: tokenOf("b") })
+    .forLinks()
+    .handleClosed("join_token_expired");
+  expect(opened().forLinks().fields()).toMatchObject({ client_key: "mk_old" });
+});
+
+test("a worker that has lost its token before the server answered says so", () => {
+  const lines: string[] = [];
+  opened({ joinToken: tokenOf("a") });
+  const log: Log = { ...silentLog, warn: (event) => void lines.push(event), with: () => log };
+  expect(open({ log })).toBeUndefined();
+  expect(lines).toEqual(["join.not_finished"]);
+});
+
+test("two workers with one state file get the advice to separate them, and not to leave the id out", () => {
+  const links = opened({ joinToken: tokenOf("a") }).forLinks();
+  links.handleRegistered?.({ credential: "mk_key" });
+  expect(links.hint?.("replaced")).toContain(`both use the same state, ${path}`);
 });
 
 test("with another token, a worker joins anew under its id, which its former key proves", () => {
@@ -101,7 +162,8 @@ test("with another token, a worker joins anew under its id, which its former key
   expect(again.workerId).toBe(before.workerId);
   expect(again.forLinks().fields()).toMatchObject({ join_token: joinToken, previous_client_key: "mk_old" });
   again.forLinks().handleRegistered?.({ credential: "mk_new" });
-  expect(opened().forLinks().fields()).toEqual({ client_key: "mk_new" });
+  // The ids of its other links may still belong to the former key.
+  expect(opened().forLinks().fields()).toEqual({ client_key: "mk_new", previous_client_key: "mk_old" });
 });
 
 test("a token that is refused leaves the former key as the proof of the id for the next token", () => {

@@ -14,7 +14,10 @@ export interface JoiningOptions extends Pick<Deps, "clock" | "log"> {
   readonly isFailing: () => boolean;
 }
 
-/** Creates the desk at which workers trade join tokens. Each trade is logged and written down for operators. */
+/**
+ * Creates the desk at which workers trade join tokens. Each trade is logged and written down for operators, and so is the end of
+ * each key that a trade has replaced.
+ */
 export function createJoinDesk({ keys, writer, audit, isFailing, clock, log }: JoiningOptions): JoinDesk {
   return new JoinDesk({
     book: keys.book,
@@ -28,6 +31,11 @@ export function createJoinDesk({ keys, writer, audit, isFailing, clock, log }: J
       log.info("worker.joined", { worker: key.workerId, key: key.id, token: token.id, address });
       const detail = { name: key.name, token: token.id, ...(key.workerId !== undefined && { worker: key.workerId }) };
       audit.note({ who, address, what: "worker.join", about: key.id, detail });
+    },
+    onReplaced({ former, key }) {
+      log.info("worker.key_replaced", { worker: key.workerId, key: key.id, former: former.id });
+      const detail = { name: former.name, replaced_by: key.id };
+      audit.note({ who: callerName(key), what: "key.revoke", about: former.id, detail });
     },
   });
 }

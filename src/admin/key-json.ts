@@ -1,6 +1,6 @@
 import { DEFAULT_TENANT } from "../auth/caller.ts";
 import { isUsedUp } from "../keys/key-changes.ts";
-import type { KeyEntry } from "../keys/key-entry.ts";
+import { type KeyEntry, lastUseOf } from "../keys/key-entry.ts";
 import { endOf } from "../keys/key-source.ts";
 import type { KeyLimits, KeyTerms } from "../keys/key-terms.ts";
 import type { LimitState } from "../limits/limit-state.ts";
@@ -33,7 +33,7 @@ export function keyJson(entry: KeyEntry, states: readonly LimitState[], now: num
     created_by: entry.createdBy,
     revoked_at: timeText(entry.revokedAt),
     revoked_by: entry.revokedBy ?? null,
-    last_used_at: timeText(entry.lastUsedAt),
+    last_used_at: timeText(lastUseOf(entry)),
   };
 }
 

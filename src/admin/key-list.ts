@@ -1,6 +1,6 @@
 import { DEFAULT_TENANT } from "../auth/caller.ts";
 import { Fault } from "../errors.ts";
-import type { KeyEntry } from "../keys/key-entry.ts";
+import { type KeyEntry, lastUseOf } from "../keys/key-entry.ts";
 import { statusOf } from "./key-json.ts";
 import type { ListQuery, Sort } from "./key-request.ts";
 
@@ -75,7 +75,7 @@ function sortValue(entry: KeyEntry, sort: Exclude<Sort, "created">, now: number)
     case "status":
       return statusOf(entry, now);
     case "last_used":
-      return entry.lastUsedAt;
+      return lastUseOf(entry);
     case "expires":
       return entry.expiresAt;
   }

@@ -12,8 +12,10 @@ export interface JoinRequest {
   readonly workerId: string;
   /** Further ids that the key may register. */
   readonly otherIds: readonly string[];
-  /** For people. */
+  /** The worker's name, which people know it by; its key gets the same one. */
   readonly name: string | undefined;
+  /** The owner that the worker was before, if it has proved that with a valid key. */
+  readonly previousOwner?: string | undefined;
   /** Whether requests to the worker come from callers whose tenants are known. A token for certain tenants needs that. */
   readonly knowsTenants: boolean;
   /** Whether the id that is registered now is free, or belongs to this owner, which is undefined for a key that is not made yet. */

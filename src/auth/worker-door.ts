@@ -31,7 +31,7 @@ export interface RegisterKeys {
 }
 
 /** A worker that joins, with the key that it had before. */
-export interface WorkerJoin extends Omit<JoinRequest, "mayHaveId"> {
+export interface WorkerJoin extends Omit<JoinRequest, "mayHaveId" | "previousOwner"> {
   readonly previousKey?: string | undefined;
   /** Whether the id is free, or belongs to one of these owners. */
   mayHaveId(claimant: { readonly owner: string; readonly previousOwner?: string | undefined }): boolean;
@@ -136,7 +136,7 @@ export function createWorkerDoor(parts: WorkerDoorParts): WorkerDoor {
     async join({ address, bucket }, { previousKey, mayHaveId, ...request }) {
       const previousOwner = ownerBefore(previousKey);
       const mayHave = (owner = NOBODY): boolean => mayHaveId({ owner, previousOwner });
-      const joined = await joining?.trade({ ...request, mayHaveId: mayHave }, address);
+      const joined = await joining?.trade({ ...request, previousOwner, mayHaveId: mayHave }, address);
       if (!joined) return refuse("join_token_unknown", bucket, 1);
       return joined.ok ? proved(joined, previousKey) : refuse(joined.refusal, bucket, joined.isGuess ? 1 : 0);
     },

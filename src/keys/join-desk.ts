@@ -3,13 +3,20 @@ import { Fault } from "../errors.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import type { KeyBook, MadeKey } from "./key-book.ts";
-import { callerName, ownerOfKey, toKeyRecord } from "./key-caller.ts";
+import { callerName, ownerOfKey, readOwner, toKeyRecord } from "./key-caller.ts";
 import { isUsedUp, usesAfter } from "./key-changes.ts";
 import type { KeyEntry } from "./key-entry.ts";
 import { endOf } from "./key-source.ts";
 import type { KeySpec } from "./key-spec.ts";
 import { keyHash } from "./key-text.ts";
 import type { KeyWriter } from "./key-writer.ts";
+
+/** A worker that has joined again, and uses its new key. */
+export interface ReplacedNote {
+  /** The key that the worker had before, which is revoked. */
+  readonly former: KeyEntry;
+  readonly key: KeyEntry;
+}
 
 /** A worker that has got a key for a token. */
 export interface JoinNote {
@@ -21,7 +28,7 @@ export interface JoinNote {
 export interface JoinDeskOptions {
   readonly book: KeyBook;
   /** Changes keys on all servers. Returns undefined for a server that makes no keys. */
-  readonly writer: () => Pick<KeyWriter, "create" | "rotate" | "amend"> | undefined;
+  readonly writer: () => Pick<KeyWriter, "create" | "rotate" | "revoke" | "amend"> | undefined;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
   /** Whether keys that are made survive a restart. No token is traded otherwise. */
@@ -32,6 +39,8 @@ export interface JoinDeskOptions {
   readonly maxKeys?: number;
   /** Called for each trade that made a key, and not for its repetitions. */
   readonly onJoined?: (note: JoinNote) => void;
+  /** Called for each key that was revoked because its worker has another one. */
+  readonly onReplaced?: (note: ReplacedNote) => void;
 }
 
 /** The longest name of a key that a worker may give itself. */
@@ -46,13 +55,17 @@ class UsedUp extends Error {}
 /**
  * Trades join tokens for keys of workers. A trade is one worker's proof with one token: it counts one use, and makes one key,
  * however often and at whichever server the worker asks. So an answer that is lost on the way costs nothing. Once the key was
- * used, the worker has it, and the trade cannot be repeated any more.
+ * used, the worker has it, and the trade cannot be repeated any more. The key that the worker had got for an earlier token is
+ * revoked then, and not before.
  */
 export class JoinDesk implements Joining {
   readonly #options: JoinDeskOptions;
 
   constructor(options: JoinDeskOptions) {
     this.#options = options;
+    options.book.onUse((entry) => {
+      if (entry.replaces !== undefined) void this.#endFormer(entry, entry.replaces);
+    });
   }
 
   async trade(request: JoinRequest, address: string | undefined): Promise<Joined> {
@@ -94,20 +107,48 @@ export class JoinDesk implements Joining {
     // Another link of the same worker may have been faster.
     const meanwhile = this.#keyOf(trade);
     if (meanwhile) return this.#again(meanwhile, trade, token, request);
-    const made = await keys.create(specOf(token, trade, request), requestOf(token, trade));
+    const replaces = this.#formerKeyOf(request);
+    const made = await keys.create(specOf(token, trade, request, replaces), requestOf(token, trade));
     if (!made.isRepeat) onJoined?.({ token, key: made.entry, address });
     return toJoined(made);
   }
 
   /** Hands out the key of a trade again: with the same text while that is remembered, else with another secret. */
   async #again(key: KeyEntry, trade: string, token: KeyEntry, request: JoinRequest): Promise<Joined> {
+    const { book } = this.#options;
     const keys = this.#options.writer();
     if (!keys || key.revokedAt !== undefined) return refuse("join_token_used_up");
     if (key.workerId !== request.workerId || !request.mayHaveId(ownerOfKey(key.id))) return refuse("id_in_use");
-    const remembered = await keys.create(specOf(token, trade, request), requestOf(token, trade)).catch(isNotRemembered);
-    if (remembered && keyHash(remembered.text) === remembered.entry.secret.hash) return toJoined(remembered);
+    const text = book.drafts.textOf(key, requestOf(token, trade));
+    if (text !== undefined) return toJoined({ entry: key, text });
     if (key.lastUsedAt !== undefined) return refuse("join_token_used_up");
     return toJoined(await keys.rotate(key.id, 0, { by: callerName(token) }));
+  }
+
+  /**
+   * Returns the id of the key that the worker had got for an earlier token, if it has shown that key now. A key that an operator
+   * made may be that of other workers, too, and is never ended.
+   */
+  #formerKeyOf({ previousOwner, workerId }: JoinRequest): string | undefined {
+    const named = previousOwner === undefined ? undefined : readOwner(previousOwner);
+    const former = named && this.#options.book.get(named.id);
+    return former?.kind === "worker" && former.trade !== undefined && former.workerId === workerId
+      ? former.id
+      : undefined;
+  }
+
+  /** Revokes the key that another one replaces. If that cannot be done now, a later use of the other one does it. */
+  async #endFormer(key: KeyEntry, id: string): Promise<void> {
+    const { book, log, onReplaced, writer } = this.#options;
+    const former = book.get(id);
+    const keys = writer();
+    if (!keys || !former || former.revokedAt !== undefined || former.workerId !== key.workerId) return;
+    try {
+      const ended = await keys.revoke(id, { by: callerName(key) });
+      if (ended.revokedBy === callerName(key)) onReplaced?.({ former: ended, key });
+    } catch (error) {
+      log.warn("join.former_not_ended", { key: id, reason: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   /** Counts the keys that were made for a token and are not revoked. */
@@ -123,13 +164,12 @@ export class JoinDesk implements Joining {
   }
 }
 
-/** Lets the errors of a request pass whose answer is not remembered, or was for a token that allowed something else. */
-function isNotRemembered(error: unknown): undefined {
-  const isOurs = error instanceof Fault && (error.code === "key_already_shown" || error.code === "invalid_request");
-  if (!isOurs) throw error;
-}
-
-function specOf(token: KeyEntry, trade: string, { workerId, otherIds, name }: JoinRequest): KeySpec {
+function specOf(
+  token: KeyEntry,
+  trade: string,
+  { workerId, otherIds, name }: JoinRequest,
+  replaces: string | undefined,
+): KeySpec {
   const { models, tenants, maxSlots } = token;
   const shown =
     cleanText(name ?? workerId)
@@ -139,7 +179,12 @@ function specOf(token: KeyEntry, trade: string, { workerId, otherIds, name }: Jo
   return {
     kind: "worker",
     terms: { name: shown, models, tenants, maxSlots, limits: {} },
-    bound: { workerId, ...(otherIds.length > 0 && { otherIds }), trade },
+    bound: {
+      workerId,
+      ...(otherIds.length > 0 && { otherIds }),
+      trade,
+      ...(replaces !== undefined && { replaces }),
+    },
   };
 }
 
@@ -147,7 +192,7 @@ function requestOf(token: KeyEntry, trade: string): { readonly by: string; reado
   return { by: callerName(token), idempotencyKey: trade };
 }
 
-function toJoined({ entry, text }: MadeKey): Joined {
+function toJoined({ entry, text }: Pick<MadeKey, "entry" | "text">): Joined {
   const { owner, name, worker = {} } = toKeyRecord(entry, 0);
   return { ok: true, credential: text, owner, caller: name, terms: worker };
 }

@@ -68,6 +68,7 @@ export class KeyBook {
   readonly #options: KeyBookOptions;
   readonly #index: KeyIndex;
   readonly #listeners = new Set<(event: KeyEvent) => void>();
+  readonly #useListeners: ((entry: KeyEntry) => void)[] = [];
   /** The kinds of which there are or were keys. A kind never leaves: without its last key, its door stays shut. */
   readonly #kinds: Set<KeyKind>;
   /** The valid keys, which the gates ask. */
@@ -136,6 +137,11 @@ export class KeyBook {
   onChange(listener: (event: KeyEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Calls a listener when a key was used here, at most once a minute for each key. */
+  onUse(listener: (entry: KeyEntry) => void): void {
+    this.#useListeners.push(listener);
   }
 
   /** Makes a key. A repeated request gets the key that the first one made; see `key_already_shown` for the limits of that. */
@@ -249,6 +255,7 @@ export class KeyBook {
     if (!held || now - held.lastUsedAt < USE_NOTED_EVERY_MS) return;
     held.lastUsedAt = now;
     if (held.entry.source === "made") this.#options.records.used(id, now);
+    for (const listener of this.#useListeners) listener(held.entry);
   }
 
   #put(kind: KeyEvent["kind"], entry: KeyEntry, before: KeyEntry | undefined): KeyEntry {

@@ -86,6 +86,13 @@ export class KeyDrafts {
     return { kind: "created", entry, before: undefined, text, isRepeat: false };
   }
 
+  /** Returns the text that was made when a named request created this key; undefined if it is not remembered, or not valid any more. */
+  textOf({ secret }: KeyEntry, request: Request): string | undefined {
+    const operation = operationOf("create", request);
+    const text = operation === undefined ? undefined : this.#answers.find(operation)?.text;
+    return text !== undefined && keyHash(text) === secret.hash ? text : undefined;
+  }
+
   update(id: string, patch: KeyPatch): KeyDraft {
     const before = this.#find(id);
     return { kind: "changed", entry: patched(before, patch), before };

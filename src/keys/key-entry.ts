@@ -67,10 +67,20 @@ export interface KeyEntry extends KeyTerms {
   readonly otherIds?: readonly string[] | undefined;
   /** A digest of the trade for which a worker got its key; undefined for a key that an operator made. */
   readonly trade?: string | undefined;
+  /** The id of the key that the worker had when it joined again. It is revoked once the worker uses this one. */
+  readonly replaces?: string | undefined;
   /** How many workers a join token has let in. */
   readonly uses?: number | undefined;
   /** Digests of the latest trades that count among `uses`, the newest last; at most `MAX_TRADES`. */
   readonly trades?: readonly string[] | undefined;
+}
+
+/**
+ * Returns when a key was last used, in milliseconds since 1970; undefined for a key that nobody has used. A worker that joins is
+ * let in with its key at the moment at which that is made.
+ */
+export function lastUseOf({ lastUsedAt, trade, createdAt }: KeyEntry): number | undefined {
+  return lastUsedAt ?? (trade === undefined ? undefined : createdAt);
 }
 
 /** The most secrets of a key that are remembered after rotations. */
@@ -102,6 +112,7 @@ export const keyEntrySchema = v.object({
   workerId: v.optional(v.string()),
   otherIds: v.optional(v.array(v.string())),
   trade: v.optional(v.string()),
+  replaces: v.optional(v.string()),
   uses: v.optional(v.number()),
   trades: v.optional(v.array(v.string())),
 } satisfies Record<keyof KeyEntry, v.GenericSchema>);

@@ -19,7 +19,7 @@ export interface KeySpec {
   readonly kind: KeyKind;
   readonly terms: KeyTerms;
   /** What binds the key of a worker that joins. Nobody else can ask for it. */
-  readonly bound?: Pick<KeyEntry, "workerId" | "otherIds" | "trade">;
+  readonly bound?: Pick<KeyEntry, "workerId" | "otherIds" | "trade" | "replaces">;
 }
 
 /** What a change sets; a member that is undefined is removed, and one that is absent stays as it is. */

@@ -16,6 +16,7 @@ const MAX_TEXT_CHARS = 64 * 1024;
 const MAX_OTHER_IDS = 1000;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
+const keyId = v.pipe(v.string(), v.regex(/^[\da-z]{12}$/));
 const digest = v.pipe(v.string(), v.regex(/^[\da-f]{64}$/));
 const secretMembers = {
   hash: digest,
@@ -26,7 +27,7 @@ const secretMembers = {
 
 /** The members of an entry beside its terms. */
 const boundsSchema = v.object({
-  id: v.pipe(v.string(), v.regex(/^[\da-z]{12}$/)),
+  id: keyId,
   source: v.literal("made"),
   secret: v.object(secretMembers),
   former: v.pipe(v.array(v.object({ ...secretMembers, validUntil: time })), v.maxLength(MAX_FORMER_SECRETS)),
@@ -38,6 +39,7 @@ const boundsSchema = v.object({
   workerId: v.optional(v.pipe(v.string(), v.check(isId))),
   otherIds: v.optional(v.pipe(v.array(v.pipe(v.string(), v.check(isId))), v.maxLength(MAX_OTHER_IDS))),
   trade: v.optional(digest),
+  replaces: v.optional(keyId),
   uses: v.optional(count),
   trades: v.optional(v.pipe(v.array(digest), v.maxLength(MAX_TRADES))),
   expiresAt: v.optional(time),

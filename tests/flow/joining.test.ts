@@ -147,6 +147,23 @@ test("a worker keeps its id when it trades its client key for a credential", asy
   expect((await worker.registered())["worker_id"]).toBe("gpu");
 });
 
+test("a worker that joins again with its former key ends that key when it shows the new one", async () => {
+  const first = connect({ join_token: token(), worker_id: "gpu" });
+  const former = String((await first.registered())["credential"]);
+  first.close();
+  const register = { join_token: token(), join_proof: "a-secret-of-the-worker", worker_id: "gpu" };
+  const again = connect({ ...register, previous_client_key: former });
+  const client_key = String((await again.registered())["credential"]);
+  const formerKey = book.findByText(former);
+  expect(book.get(formerKey?.id ?? "")?.revokedAt).toBeUndefined();
+  // Another kind of the same worker, whose id still belongs to the former key.
+  const other = connect({ client_key, previous_client_key: former, worker_id: "gpu" }, "/api/asr/connect");
+  expect((await other.registered())["worker_id"]).toBe("gpu");
+  expect(book.get(formerKey?.id ?? "")?.revokedAt).toBeDefined();
+  const late = connect({ client_key: former, worker_id: "gpu" });
+  expect((await late.closed).reason).toBe("unauthorized");
+});
+
 test("a revoked credential ends the worker's session within a second, and the worker says how to join again", async () => {
   const url = backend("m");
   const worker = run("llm", "--backend", url, "--join", token());

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { keyJson } from "../../../src/admin/key-json.ts";
 import type { Joined, JoinRequest } from "../../../src/auth/joining.ts";
 import { Fault } from "../../../src/errors.ts";
-import { JoinDesk, type JoinDeskOptions, type JoinNote } from "../../../src/keys/join-desk.ts";
+import { JoinDesk, type JoinDeskOptions, type JoinNote, type ReplacedNote } from "../../../src/keys/join-desk.ts";
 import { KeyBook } from "../../../src/keys/key-book.ts";
 import type { KeyEntry } from "../../../src/keys/key-entry.ts";
 import { createMemoryRecords } from "../../../src/keys/key-records.ts";
@@ -153,6 +154,93 @@ test("a key that was used is not handed out again, and one that was revoked is n
   expect(refusalOf(await desk.trade(ask(revoked.text), undefined))).toBe("join_token_used_up");
 });
 
+/** Notes that a key was used, as the door for workers does. */
+function use(book: KeyBook, text: string): void {
+  const record = book.sources.client.find(keyHash(text));
+  if (record) book.sources.client.used?.(record);
+}
+
+test("a worker that joins again ends its former key by using the new one, and not before", async () => {
+  const replaced: ReplacedNote[] = [];
+  const { book, desk, token } = setUp({ onReplaced: (note) => void replaced.push(note) });
+  const former = credentialOf(await desk.trade(ask(token().text), undefined));
+  const formerKey = book.findByText(former);
+  const request = ask(token().text, { proof: "proof-2", previousOwner: `made:${formerKey?.id}` });
+  const lost = credentialOf(await desk.trade(request, undefined));
+  // The answer was lost: the worker asks again, and its former key works all the while.
+  const again = credentialOf(await desk.trade(request, undefined));
+  expect(again).toBe(lost);
+  use(book, former);
+  expect(book.sources.client.find(keyHash(former))).toBeDefined();
+  use(book, again);
+  await Bun.sleep(0);
+  expect(book.get(formerKey?.id ?? "")).toMatchObject({ revokedBy: `key:${book.findByText(again)?.id}` });
+  expect(replaced).toMatchObject([{ former: { id: formerKey?.id }, key: { id: book.findByText(again)?.id } }]);
+});
+
+test("no key ends that an operator made, that belongs to another worker, or whose worker has not shown it", async () => {
+  const { book, desk, token } = setUp();
+  const operators = book.create({ kind: "worker", terms: { name: "w", limits: {} } }, BY);
+  const others = book.findByText(credentialOf(await desk.trade(ask(token().text, { workerId: "other" }), undefined)));
+  const own = book.findByText(credentialOf(await desk.trade(ask(token().text), undefined)));
+  for (const previousOwner of [`made:${operators.entry.id}`, `made:${others?.id}`, "client-key:1", undefined]) {
+    const request = ask(token().text, { proof: `${previousOwner}`, previousOwner });
+    use(book, credentialOf(await desk.trade(request, undefined)));
+  }
+  await Bun.sleep(0);
+  for (const id of [operators.entry.id, others?.id, own?.id]) expect(book.get(id ?? "")?.revokedAt).toBeUndefined();
+});
+
+test("a former key that could not be ended is ended at a later use of the new one", async () => {
+  let isAway = true;
+  const { clock, book, desk, token } = setUp({
+    writer: () => {
+      const writer = new KeyWriter({ book, clock });
+      return {
+        create: writer.create.bind(writer),
+        rotate: writer.rotate.bind(writer),
+        amend: writer.amend.bind(writer),
+        revoke: (...given) => (isAway ? Promise.reject(new Fault("keys_unavailable")) : writer.revoke(...given)),
+      };
+    },
+  });
+  const former = book.findByText(credentialOf(await desk.trade(ask(token().text), undefined)));
+  const request = ask(token().text, { proof: "proof-2", previousOwner: `made:${former?.id}` });
+  const key = credentialOf(await desk.trade(request, undefined));
+  use(book, key);
+  await Bun.sleep(0);
+  expect(book.get(former?.id ?? "")?.revokedAt).toBeUndefined();
+  isAway = false;
+  clock.advance(60_000);
+  use(book, key);
+  await Bun.sleep(0);
+  expect(book.get(former?.id ?? "")?.revokedAt).toBe(clock.now());
+});
+
+test("a trade makes one key, however often its secret was replaced before the worker asks again", async () => {
+  const { book, desk, deskOf, token, restarted } = setUp();
+  const { text } = token();
+  const key = book.findByText(credentialOf(await desk.trade(ask(text), undefined)));
+  // More rotations than former secrets are remembered, so the request that created the key is not known any more.
+  for (let count = 0; count < 6; count += 1) book.rotate(key?.id ?? "", 0, BY);
+  const later = restarted();
+  const again = credentialOf(await deskOf(later).trade(ask(text), undefined));
+  expect(later.findByText(again)?.id).toBe(key?.id);
+  expect(later.list().filter(({ kind }) => kind === "worker")).toHaveLength(1);
+});
+
+test("a key that a trade has made was last used then, which costs the worker no repetition of the trade", async () => {
+  const { clock, book, desk, token } = setUp();
+  const { text } = token();
+  const key = book.findByText(credentialOf(await desk.trade(ask(text), undefined)));
+  if (!key) throw new Error("there is no key");
+  clock.advance(5000);
+  expect(keyJson(key, [], clock.now()).last_used_at).toBe(new Date(key.createdAt).toISOString());
+  credentialOf(await desk.trade(ask(text), undefined));
+  const made = book.create({ kind: "worker", terms: { name: "w", limits: {} } }, BY).entry;
+  expect(keyJson(made, [], clock.now()).last_used_at).toBeNull();
+});
+
 test("a use that was counted before the server was killed serves the same worker, and no other", async () => {
   const { book, deskOf, token, restarted } = setUp();
   const { text, entry } = token();
@@ -191,7 +279,12 @@ test("while uses cannot be counted, nobody is let in, and nothing is spent", asy
   const { text } = token();
   const cut = new JoinDesk({
     book,
-    writer: () => ({ create: away.create.bind(away), rotate: away.rotate.bind(away), amend }),
+    writer: () => ({
+      create: away.create.bind(away),
+      rotate: away.rotate.bind(away),
+      revoke: away.revoke.bind(away),
+      amend,
+    }),
     clock,
     log: silentLog,
     isKept: () => true,

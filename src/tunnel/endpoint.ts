@@ -17,6 +17,7 @@ import { Roster } from "./roster.ts";
 import { UNBOUNDED } from "./session.ts";
 import type { Admission, Applicant, Intake, IntakeOptions } from "./session-source.ts";
 import type { SessionWatch } from "./session-watch.ts";
+import { SlotShares } from "./slot-shares.ts";
 import { closeSocket, createSocket, MAX_MESSAGE_BYTES, type Upgrader, type WorkerSocket } from "./sockets.ts";
 import { Upgrades } from "./upgrades.ts";
 import { WorkerSession } from "./worker-session.ts";
@@ -71,6 +72,7 @@ export class WorkerEndpoint implements Intake {
   readonly #owners: IdOwners;
   readonly #upgrades: Upgrades;
   readonly #roster: Roster;
+  readonly #shares = new SlotShares();
   readonly #refusals: RepeatedLines;
   readonly #frameMemory = createFrameMemory();
   /** Whether new workers are refused, because another server should have them. */
@@ -261,6 +263,7 @@ export class WorkerEndpoint implements Intake {
       },
       offer: hello.offer,
       terms: newcomer.terms,
+      shareSlots: newcomer.terms && ((onMore) => this.#shares.join(newcomer.claimant.owner, workerId, onMore)),
       dialect:
         dialect === "native"
           ? createNativeDialect(limits.windowBytes, this.#frameMemory)

@@ -20,6 +20,7 @@ import {
   takesKind,
   type WorkerInfo,
 } from "./session.ts";
+import type { SlotShare } from "./slot-shares.ts";
 import { openUnsent } from "./unsent-exchange.ts";
 
 export interface SessionOptions {
@@ -28,6 +29,8 @@ export interface SessionOptions {
   readonly offer: Offer;
   /** What the worker's key allows; everything unless given. */
   readonly terms?: WorkerTerms | undefined;
+  /** Adds the session to those that share the slots of the same key; undefined: it shares them with none. */
+  readonly shareSlots?: ((onMore: () => void) => SlotShare) | undefined;
   readonly dialect: Dialect;
   readonly socket: Socket;
   readonly host: SessionHost;
@@ -51,6 +54,7 @@ export class WorkerSession implements Session, Wire {
   #said: Offer;
   #offer: Offer;
   #terms: WorkerTerms | undefined;
+  readonly #share: SlotShare | undefined;
   /** The message that the worker has got about them last; undefined for none. */
   #toldTerms: string | undefined;
   #telemetry: Telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
@@ -72,7 +76,10 @@ export class WorkerSession implements Session, Wire {
     // The legacy dialect cannot carry kinds, even if its agent announces some.
     this.#said = this.dialect === "legacy" ? { ...options.offer, exchangeKinds: HTTP_ALONE } : options.offer;
     this.#terms = options.terms;
-    this.#offer = limitedOffer(this.#said, this.#terms);
+    this.#share = options.shareSlots?.(() => {
+      if (!this.#closed) this.#offers(this.#said);
+    });
+    this.#offer = limitedOffer(this.#said, this.#terms, this.#share);
     this.connectedAt = options.clock.now();
     this.lastHeartbeatAt = this.connectedAt;
     this.lastHeardAt = options.clock.elapsed();
@@ -262,6 +269,7 @@ export class WorkerSession implements Session, Wire {
     this.#options.host.onClosed(this, reason);
     for (const exchange of running) exchange.handleLost(reason);
     this.#exchanges.clear();
+    this.#share?.leave();
   }
 
   #exchange(id: number): ServerExchange | undefined {
@@ -312,7 +320,7 @@ export class WorkerSession implements Session, Wire {
 
   #offers(said: Offer): void {
     this.#said = said;
-    this.#offer = limitedOffer(said, this.#terms);
+    this.#offer = limitedOffer(said, this.#terms, this.#share);
     this.#options.host.onOfferChange(this);
   }
 }

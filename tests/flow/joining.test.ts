@@ -136,6 +136,24 @@ test("a credential registers the ids that it is bound to, and no other", async (
   expect((await connect({ client_key, worker_id: "gpu.2" }).registered())["worker_id"]).toBe("gpu.2");
 });
 
+test("all sessions that come with one credential have its slots together", async () => {
+  const worker = connect({ join_token: token({ maxSlots: 2 }), worker_id: "gpu", max_concurrency: 8 });
+  const client_key = String((await worker.registered())["credential"]);
+  const second = connect({ client_key, worker_id: "gpu.2", max_concurrency: 8 });
+  await second.registered();
+  const shown = async (): Promise<unknown> =>
+    (await server.state()).workers.map(({ id, max_concurrency, status }) => [id, max_concurrency, status]);
+  expect(await shown()).toEqual([
+    ["gpu", 2, "idle"],
+    ["gpu.2", 0, "not_ready"],
+  ]);
+  worker.close();
+  await eventually(async () => Bun.deepEquals(await shown(), [["gpu.2", 2, "idle"]]), "the second has the slots");
+  const { id } = joined();
+  book.update(id, { terms: { maxSlots: 1 }, limits: {} });
+  expect(await shown()).toEqual([["gpu.2", 1, "idle"]]);
+});
+
 test("a worker keeps its id when it trades its client key for a credential", async () => {
   const before = connect({ client_key: CLIENT_KEY, worker_id: "gpu" });
   await before.registered();

@@ -4,7 +4,7 @@ import { type Config, loadConfig } from "../config.ts";
 import { KNOWN_PLUGINS } from "../plugins.ts";
 import type { Sources } from "../settings/read-settings.ts";
 import { STORE_FILE } from "../store/store.ts";
-import { STORE_EXIT, StoreFault } from "../store/store-fault.ts";
+import { StoreFault, StoreInUse } from "../store/store-fault.ts";
 import { systemClock } from "../system/clock.ts";
 import { systemIds } from "../system/ids.ts";
 import { silentLog } from "../system/log.ts";
@@ -95,7 +95,7 @@ function storeTarget(directory: string, mayCreate: boolean): AdminTarget | undef
     };
   } catch (error) {
     if (!(error instanceof StoreFault)) throw error;
-    if (error.exitCode === STORE_EXIT.inUse) return undefined;
+    if (error instanceof StoreInUse) return undefined;
     throw new CommandFault(`${error.message}. What to do: ${error.hint}.`, error.exitCode);
   }
 }

@@ -34,11 +34,11 @@ export interface LocalAdmin {
 
 /**
  * Opens a store in place of its server, and answers the same requests in the same way. Whoever may open the file may do
- * everything, so no key is asked for. Throws a `StoreFault` if a server uses the store, or if it cannot be used.
+ * everything, so no key is asked for. Throws a `StoreInUse` if a server uses the store, and another `StoreFault` if it cannot be used.
  */
 export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
   const { clock, ids, log } = deps;
-  const store = openStore(directory, deps, "full");
+  const store = openStore(directory, deps, "full", "command");
   const records = createRecords(store);
   const book = new KeyBook({ records: records.keys(), clock, maxRequests: 0 });
   const audit = new AuditTrail(clock, records.audit());

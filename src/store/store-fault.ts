@@ -1,6 +1,6 @@
 /** Exit codes of a server whose store cannot be opened, from `sysexits.h`. */
 export const STORE_EXIT = {
-  /** Another server uses it; the next start may succeed. */
+  /** Another server or a command uses it; the next start may succeed. */
   inUse: 75,
   /** A restart cannot help until somebody changes something. */
   unusable: 78,
@@ -18,6 +18,9 @@ export class StoreFault extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** Another server uses the store. */
+export class StoreInUse extends StoreFault {}
 
 const CORRUPT: readonly string[] = ["SQLITE_CORRUPT", "SQLITE_NOTADB"];
 const FULL: readonly string[] = ["SQLITE_FULL"];

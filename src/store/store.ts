@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Log } from "../system/deps.ts";
-import { type DirectoryLock, lockDirectory } from "./lock.ts";
+import { type DirectoryLock, lockDirectory, type StoreUser } from "./lock.ts";
 import { migrate } from "./schema.ts";
 import { StoreFault, toStoreFault } from "./store-fault.ts";
 import { Writes } from "./writes.ts";
@@ -51,14 +51,19 @@ export interface Store {
  * Opens the store in a directory, both of which are created if they are missing. Throws a `StoreFault` with what to do if
  * the directory cannot be used, another server uses it, or the file is damaged or of a newer version.
  */
-export function openStore(directory: string, deps: StoreDeps, sync: StoreSync = "normal"): Store {
+export function openStore(
+  directory: string,
+  deps: StoreDeps,
+  sync: StoreSync = "normal",
+  user: StoreUser = "server",
+): Store {
   const path = join(directory, STORE_FILE);
   let lock: DirectoryLock | undefined;
   let db: Database | undefined;
   try {
     mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
     warnIfWritable(directory, deps.log);
-    lock = lockDirectory(directory, createFile);
+    lock = lockDirectory(directory, createFile, user);
     createFile(path);
     db = new Database(path, { readwrite: true, create: true, strict: true });
     setUp(db, path, sync);

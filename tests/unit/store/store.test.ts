@@ -2,12 +2,13 @@ import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { lockDirectory } from "../../../src/store/lock.ts";
 import { createOwnerRows } from "../../../src/store/owner-rows.ts";
 import { createRestrictionRows } from "../../../src/store/restriction-rows.ts";
 import { createSecretRow } from "../../../src/store/secret-row.ts";
 import { createSignOutRows } from "../../../src/store/sign-out-rows.ts";
 import { openStore, type Store } from "../../../src/store/store.ts";
-import { StoreFault } from "../../../src/store/store-fault.ts";
+import { StoreFault, StoreInUse } from "../../../src/store/store-fault.ts";
 import { createUsageRows } from "../../../src/store/usage-rows.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { usageCell } from "../../contract/usage-records.ts";
@@ -188,6 +189,29 @@ test("another program can read the database while the server has it, for a backu
   expect(backup.query("SELECT count(*) AS n FROM worker_owner").get()).toEqual({ n: 1 });
   backup.close();
 });
+
+test("a command that has the store is waited for, and after a while said to have it", async () => {
+  const path = directory();
+  const script = `import { openStore } from "./src/store/store.ts";
+const store = openStore(process.argv[1], JSON.parse("{}"), "full", "command");
+console.log("open");
+await Bun.sleep(Number(process.argv[2]));
+store.close();`;
+  const start = async (ms: number) => {
+    const command = [process.execPath, "-e", script, path, String(ms)];
+    const run = Bun.spawn(command, { cwd: join(import.meta.dir, "../../.."), stdout: "pipe" });
+    ends.push(() => run.kill());
+    for await (const _ of run.stdout) break;
+    return run;
+  };
+  await start(300);
+  const store = openStore(path, deps, "full", "command");
+  store.close();
+  const { pid } = await start(60_000);
+  const lock = (): unknown => lockDirectory(path, () => {}, "server", 200);
+  expect(lock).toThrow(`a command (process ${pid}) has used ${path} for`);
+  expect(lock).not.toThrow(StoreInUse);
+}, 30_000);
 
 describe("a store cannot be opened", () => {
   test("while another server has it, whose process is named", () => {

@@ -5,7 +5,7 @@ import { KeyCharges } from "../limits/charges.ts";
 import type { KeysElsewhere } from "../limits/elsewhere.ts";
 import type { Clock } from "../system/deps.ts";
 import type { UsageMeter } from "../usage/usage-meter.ts";
-import { usedById } from "./used-by-id.ts";
+import { keysOfTenants, usedById } from "./used-by-id.ts";
 
 /**
  * Creates the charges for the keys of clients and for the tenants in two books. They follow each change at once. `elsewhere` is
@@ -18,19 +18,24 @@ export function createKeyCharges(
   meter: UsageMeter,
   elsewhere?: KeysElsewhere | undefined,
 ): KeyCharges {
+  const keysOf = keysOfTenants(book);
   const charges = new KeyCharges({
     clock,
     elsewhere,
-    usedSince: usedById(book, (keyId, at) => meter.usedSince(keyId, at)),
-    usedBefore: usedById(book, (keyId, at) => meter.usedBefore(keyId, at)),
+    usedSince: usedById(book, (keyId, at) => meter.usedSince(keyId, at), keysOf),
+    usedBefore: usedById(book, (keyId, at) => meter.usedBefore(keyId, at), keysOf),
   });
   const take = ({ id, kind, limits, revokedAt }: KeyEntry): void => {
-    if (kind !== "client") return;
-    if (revokedAt === undefined) charges.set(id, limits);
+    if (kind === "client" && revokedAt === undefined) charges.set(id, limits);
     else charges.delete(id);
   };
-  for (const entry of book.list()) take(entry);
-  book.onChange(({ kind, entry }) => (kind === "removed" ? charges.delete(entry.id) : take(entry)));
+  for (const entry of book.list()) if (entry.kind === "client") take(entry);
+  book.onChange(({ kind, entry, before }) => {
+    // A key of KEYS_FILE may have become one of another kind.
+    if (entry.kind !== "client" && before?.kind !== "client") return;
+    if (kind === "removed") charges.delete(entry.id);
+    else take(entry);
+  });
   for (const { name, limits } of tenants?.list() ?? []) charges.setTenant(name, limits);
   tenants?.onChange((name, limits) => charges.setTenant(name, limits));
   return charges;

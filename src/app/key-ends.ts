@@ -1,4 +1,4 @@
-import type { Fault } from "../errors.ts";
+import { Fault } from "../errors.ts";
 import type { KeyBook } from "../keys/key-book.ts";
 import { ownerOfKey, toKeyRecord } from "../keys/key-caller.ts";
 import { endFault } from "../keys/key-source.ts";
@@ -28,17 +28,21 @@ export interface KeyEndsOptions {
  */
 export function endWithKeys({ book, clock, auth, sessions, plugins }: KeyEndsOptions): () => void {
   const endRequests = (): void => {
-    const judge = (keyId: string): Fault | undefined => endFault(book.get(keyId), clock.now());
+    const judge = (keyId: string): Fault | undefined => {
+      const entry = book.get(keyId);
+      // A key of KEYS_FILE may have become one of another kind.
+      return entry && entry.kind !== "client" ? new Fault("key_revoked") : endFault(entry, clock.now());
+    };
     for (const { lifecycle } of plugins()) lifecycle?.endRequests?.(judge);
   };
-  book.onChange(({ kind, entry, isFirst }) => {
+  book.onChange(({ kind, entry, before = entry, isFirst }) => {
     if (isFirst) auth.refresh();
-    const letsWorkersIn = entry.kind === "worker" || entry.kind === "join";
+    const letsWorkersIn = [entry.kind, before.kind].some((each) => each === "worker" || each === "join");
     if (letsWorkersIn && (isFirst || kind !== "created")) sessions.closeDisowned();
     // A key may have been rotated and changed in one step: in `KEYS_FILE`, or at a server that was not heard for a while.
     if (entry.kind === "worker" && (kind === "changed" || kind === "rotated"))
       sessions.setTerms(ownerOfKey(entry.id), toKeyRecord(entry, 0).worker ?? {});
-    if (entry.kind === "client" && kind !== "created") endRequests();
+    if (before.kind === "client" && kind !== "created") endRequests();
   });
   const stops = [
     clock.every(SESSIONS_LOOK_MS, () => void sessions.closeDisowned()),

@@ -55,8 +55,11 @@ export class KeyIndex {
   /** Takes an entry in, in place of an earlier one with its id. */
   set(entry: KeyEntry): void {
     const before = this.#byId.get(entry.id);
-    if (before) this.#forgetHashes(before);
-    else this.#count(entry.kind, 1);
+    if (before) {
+      this.#forgetHashes(before);
+      this.#count(before.entry.kind, -1);
+    }
+    this.#count(entry.kind, 1);
     const held: HeldKey = {
       entry,
       record: toKeyRecord(entry, this.#maxRequests),

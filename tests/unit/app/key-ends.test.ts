@@ -45,7 +45,7 @@ function setUp() {
     return entry;
   };
   const counts = (): readonly [number, number] => [looks, refreshes];
-  return { clock, book, judged, make, counts, stop, termsOf };
+  return { clock, book, judged, watched, make, counts, stop, termsOf };
 }
 
 test("the requests of a client's key end when it is revoked, and those of others go on", () => {
@@ -82,6 +82,23 @@ test("sessions are looked at when a worker's key is revoked, and at least every 
   expect(counts()[0]).toBe(before + 1);
   clock.advance(5_000);
   expect(counts()[0]).toBe(before + 2);
+});
+
+test("what a key of the keys file does ends when the key becomes one of another kind", () => {
+  const { book, judged, watched, counts } = setUp();
+  const secret = { hash: "a".repeat(64), hint: "sha256:aaaa…", madeAt: 0 };
+  const key = { name: "ci", limits: {}, id: "file:ci", source: "file", secret } as const;
+  const of = (kind: KeyKind): KeyEntry => {
+    return { ...key, kind, former: [], revision: 1, createdAt: 0, createdBy: "KEYS_FILE" };
+  };
+  watched.push("file:ci");
+  book.replaceFile([of("client")]);
+  expect(judged.get("file:ci")).toBeUndefined();
+  book.replaceFile([of("worker")]);
+  expect(judged.get("file:ci")).toBe("key_revoked");
+  const [looks] = counts();
+  book.replaceFile([of("client")]);
+  expect(counts()[0]).toBe(looks + 1);
 });
 
 test("what a worker's key allows counts for its sessions from its change on", () => {

@@ -119,9 +119,9 @@ export class JoinDesk implements Joining {
     const keys = this.#options.writer();
     if (!keys || key.revokedAt !== undefined) return refuse("join_token_used_up");
     if (key.workerId !== request.workerId || !request.mayHaveId(ownerOfKey(key.id))) return refuse("id_in_use");
+    if (key.lastUsedAt !== undefined) return refuse("join_token_used_up");
     const text = book.drafts.textOf(key, requestOf(token, trade));
     if (text !== undefined) return toJoined({ entry: key, text });
-    if (key.lastUsedAt !== undefined) return refuse("join_token_used_up");
     return toJoined(await keys.rotate(key.id, 0, { by: callerName(token) }));
   }
 

@@ -147,6 +147,7 @@ test("a key that was used is not handed out again, and one that was revoked is n
   const key = credentialOf(await desk.trade(ask(used.text), undefined));
   const record = book.sources.client.find(keyHash(key));
   if (record) book.sources.client.used?.(record);
+  expect(refusalOf(await desk.trade(ask(used.text), undefined))).toBe("join_token_used_up");
   expect(refusalOf(await deskOf(restarted()).trade(ask(used.text), undefined))).toBe("join_token_used_up");
   const revoked = token();
   const other = book.findByText(credentialOf(await desk.trade(ask(revoked.text), undefined)));

@@ -72,7 +72,7 @@ export class KeyDesk {
   async revoke(id: string, asker: Asker): Promise<KeyEntry> {
     const before = this.find(id);
     const entry = await this.#writer().revoke(id, asker);
-    if (entry.revision !== before.revision) this.#note("key.revoke", entry, asker);
+    if (before.revokedAt === undefined) this.#note("key.revoke", entry, asker);
     this.#assertWritable(NOT_WRITTEN);
     return entry;
   }

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { KeySource, KeySources } from "../auth/keys.ts";
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
-import { agreed, sortedText } from "./key-changes.ts";
+import { digestOfFile, isSameInFile } from "./file-entries.ts";
+import { agreed } from "./key-changes.ts";
 import { type KeyDraft, KeyDrafts, type KeyUse, type Request, type SecretDraft } from "./key-drafts.ts";
 import type { KeyEntry, KeyKind } from "./key-entry.ts";
 import { type HeldKey, KeyIndex } from "./key-index.ts";
@@ -52,6 +53,8 @@ const MAX_VALID = 20_000;
 const MAX_ENDED = 10_000;
 /** How many of these are forgotten at a time. */
 const FORGET_AT_ONCE = 1000;
+/** The most keys with those that other servers have made: all that one server keeps, and what another one may not have forgotten yet. */
+const MAX_ACCEPTED = MAX_VALID + MAX_ENDED + FORGET_AT_ONCE;
 /** The kinds of key for which there are doors. */
 const DOOR_KINDS = ["client", "worker", "admin"] as const satisfies readonly KeyKind[];
 /** The time between two notes of a key's use. */
@@ -123,14 +126,7 @@ export class KeyBook {
 
   /** A digest of what `KEYS_FILE` says; undefined if it lists no key. Servers with the same file have the same digest. */
   fileDigest(): string | undefined {
-    const listed = this.list().filter(({ source }) => source === "file");
-    if (listed.length === 0) return undefined;
-    return keyHash(
-      listed
-        .map((entry) => sortedText({ ...timeless(entry), createdBy: "" }))
-        .toSorted()
-        .join("\n"),
-    );
+    return digestOfFile(this.list().filter(({ source }) => source === "file"));
   }
 
   /** Calls a listener after each change. Returns a function that ends this. */
@@ -182,14 +178,18 @@ export class KeyBook {
     return { entry: this.commit(draft), text: draft.text, isRepeat: draft.isRepeat };
   }
 
-  /** Takes in an entry from another server of the cluster. A revoked key never becomes valid by that. */
-  accept(entry: KeyEntry): void {
+  /**
+   * Takes in an entry from another server of the cluster. A revoked key never becomes valid by that. Returns false for a new key
+   * for which there is no room: whoever may write to what the servers share must not fill their memory.
+   */
+  accept(entry: KeyEntry): boolean {
     const before = this.#index.get(entry.id)?.entry;
-    if (before?.source === "file") return;
+    if (before?.source === "file") return true;
+    if (!before && this.#index.size >= MAX_ACCEPTED) return false;
     const { lastUsedAt: _, ...known } = before ?? entry;
     const next = before ? agreed(known, entry) : entry;
-    if (before && Bun.deepEquals(known, next)) return;
-    this.#put(kindOfChange(before, next), next, before);
+    if (!before || !Bun.deepEquals(known, next)) this.#put(kindOfChange(before, next), next, before);
+    return true;
   }
 
   /** Notes that a key has an entry which this version cannot read. Of the change, only a revocation counts. */
@@ -226,7 +226,7 @@ export class KeyBook {
     }
     for (const entry of entries) {
       const before = this.#index.get(entry.id)?.entry;
-      if (before && isSameKey(before, entry)) continue;
+      if (before && isSameInFile(before, entry)) continue;
       const isFirst = this.#hold(entry);
       this.#tell({ kind: kindOfChange(before, entry), entry, before, isFirst });
     }
@@ -312,23 +312,6 @@ function kindOfChange(before: KeyEntry | undefined, next: KeyEntry): KeyEvent["k
   if (!before) return "created";
   if (next.revokedAt !== undefined && before.revokedAt === undefined) return "revoked";
   return next.secret.hash === before.secret.hash ? "changed" : "rotated";
-}
-
-/** Whether two entries of the file say the same; when they were read does not count. */
-function isSameKey(a: KeyEntry, b: KeyEntry): boolean {
-  return Bun.deepEquals(timeless(a), timeless(b));
-}
-
-/** Returns an entry of the file without the times at which it was read. */
-function timeless(entry: KeyEntry): KeyEntry {
-  return {
-    ...entry,
-    createdAt: 0,
-    lastUsedAt: 0,
-    revision: 0,
-    secret: { ...entry.secret, madeAt: 0 },
-    former: entry.former.map((each) => ({ ...each, madeAt: 0 })),
-  };
 }
 
 function endedAt({ revokedAt, expiresAt }: KeyEntry): number {

@@ -7,6 +7,14 @@ export const DEFAULT_OVERLAP_MS = 24 * 3_600_000;
 /** The longest overlap of a rotation: a quarter of a year. */
 export const MAX_OVERLAP_MS = 90 * 24 * 3_600_000;
 
+/**
+ * Returns the revision of an entry that follows one with this revision. The greatest one is followed by itself: no number of changes
+ * leads there, but whoever may write to what the servers share may write it, and the key must still be revocable.
+ */
+export function revisionAfter(revision: number): number {
+  return Math.min(revision + 1, Number.MAX_SAFE_INTEGER);
+}
+
 /** The circumstances of a change. */
 export interface Change {
   /** Milliseconds since 1970. */
@@ -46,14 +54,14 @@ export function patched(entry: KeyEntry, { terms, limits }: KeyPatch): KeyEntry 
     ...terms,
     limits: withoutUndefined({ ...entry.limits, ...limits }),
   });
-  return Bun.deepEquals(next, entry) ? entry : { ...next, revision: entry.revision + 1 };
+  return Bun.deepEquals(next, entry) ? entry : { ...next, revision: revisionAfter(entry.revision) };
 }
 
 /** Returns the entry after its key was revoked; the same entry if that was done before. */
 export function revoked(entry: KeyEntry, { now, by }: Change): KeyEntry {
   assertMade(entry);
   if (entry.revokedAt !== undefined) return entry;
-  return { ...entry, revision: entry.revision + 1, revokedAt: now, revokedBy: by };
+  return { ...entry, revision: revisionAfter(entry.revision), revokedAt: now, revokedBy: by };
 }
 
 /**
@@ -72,7 +80,7 @@ export function rotated(entry: KeyEntry, secret: KeySecret, overlapMs: number, {
     const message = `${MAX_FORMER_SECRETS} former secrets of this key are still valid. Rotate it again when one of them has expired, or create another key.`;
     throw new Fault("invalid_request", { message });
   }
-  return { ...entry, revision: entry.revision + 1, secret, former: former.slice(0, MAX_FORMER_SECRETS) };
+  return { ...entry, revision: revisionAfter(entry.revision), secret, former: former.slice(0, MAX_FORMER_SECRETS) };
 }
 
 /** Whether a join token lets no further worker in. A trade that was counted before is not a further one. */

@@ -1,7 +1,7 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { type Asked, KeyAnswers } from "./key-answers.ts";
-import { type Change, newEntry, patched, revoked, rotated } from "./key-changes.ts";
+import { type Change, newEntry, patched, revisionAfter, revoked, rotated } from "./key-changes.ts";
 import type { KeyEntry, KeyKind, KeySecret } from "./key-entry.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
 import {
@@ -120,7 +120,7 @@ export class KeyDrafts {
   /** `plan` gets the current entry, and may throw a fault. */
   amend(id: string, plan: (entry: KeyEntry) => KeyUse): KeyDraft {
     const before = this.#find(id);
-    return { kind: "changed", entry: { ...before, ...plan(before), revision: before.revision + 1 }, before };
+    return { kind: "changed", entry: { ...before, ...plan(before), revision: revisionAfter(before.revision) }, before };
   }
 
   /** Remembers which requests have made the secrets of an entry. */

@@ -52,8 +52,16 @@ export async function openKeys(
     requires: source ? ["client"] : [],
     standing: shared && (() => shared.standing()),
   });
+  let isFull = false;
   shared?.watch({
-    saved: (entry) => book.accept(entry),
+    saved(entry) {
+      if (book.accept(entry) || isFull) return;
+      isFull = true;
+      log.error("keys.too_many", {
+        effect: "further keys of the cluster are refused at this server",
+        hint: "somebody has written more keys than servers create: see who may write to the bucket, remove them, and restart",
+      });
+    },
     unreadable: (id, revocation) => book.acceptUnreadable(id, revocation),
     removed: (id) => book.drop(id),
     used: (id, at) => book.noteUse(id, at),

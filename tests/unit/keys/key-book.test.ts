@@ -5,6 +5,7 @@ import { KeyBook, type KeyBookOptions, type KeyEvent } from "../../../src/keys/k
 import type { KeyEntry } from "../../../src/keys/key-entry.ts";
 import { createMemoryRecords, type KeyRecords } from "../../../src/keys/key-records.ts";
 import type { KeySpec } from "../../../src/keys/key-spec.ts";
+import { readSharedEntry, sharedText } from "../../../src/keys/shared-entry.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 const BY = { by: "admin-key:1" };
@@ -366,6 +367,35 @@ describe("an entry from another server", () => {
     if (revoked) there.book.accept(revoked);
     expect(find(there, text)).toBeUndefined();
     expect(there.book.get(entry.id)).toEqual(revoked);
+  });
+
+  test("is refused if it is new and there are more than servers create, and a change of a known key is not", () => {
+    const [here, there] = [rig(), rig()];
+    const { entry } = there.book.create(spec(), BY);
+    expect(here.book.accept(entry)).toBe(true);
+    const named = (number: number): KeyEntry => ({
+      ...entry,
+      id: `k${String(number).padStart(11, "0")}`,
+      secret: { ...entry.secret, hash: String(number).padStart(64, "0") },
+    });
+    let taken = 1;
+    while (here.book.accept(named(taken))) taken += 1;
+    expect(taken).toBe(31_000);
+    expect(here.book.list()).toHaveLength(31_000);
+    const revoked = there.book.revoke(entry.id, BY);
+    expect(here.book.accept(revoked)).toBe(true);
+    expect(here.book.get(entry.id)?.revokedAt).toBeDefined();
+  });
+
+  test("with the greatest revision can be changed and revoked like any other", () => {
+    const [here, there] = [rig(), rig()];
+    const { entry, text } = there.book.create(spec(), BY);
+    here.book.accept({ ...entry, revision: Number.MAX_SAFE_INTEGER });
+    const revoked = here.book.revoke(entry.id, BY);
+    expect(revoked).toMatchObject({ revision: Number.MAX_SAFE_INTEGER, revokedBy: BY.by });
+    expect(readSharedEntry(entry.id, sharedText(revoked))).toBeDefined();
+    there.book.accept(revoked);
+    expect([find(here, text), find(there, text)]).toEqual([undefined, undefined]);
   });
 
   test("with the same revision gives the same key on both servers", () => {

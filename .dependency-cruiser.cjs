@@ -310,6 +310,7 @@ module.exports = {
     reaches("doctor-reach", "The doctor is built from the worker's parts.", "^src/doctor/", [
       ...SHARED,
       "^src/(answering|wire|settings|worker)/",
+      "^src/keys/key-text\\.ts$",
     ]),
     only(
       "doctor-is-an-end",

@@ -9,6 +9,10 @@ export interface DoctorSettings {
   readonly server: string;
   /** The key and, while it is being replaced, the previous one; empty where the server requires none. */
   readonly clientKeys: readonly string[];
+  /** The join token, the state file and the id that a worker on this machine has in its settings. */
+  readonly joinToken?: string | undefined;
+  readonly stateFile?: string | undefined;
+  readonly id?: string | undefined;
   readonly apiKey: string | undefined;
   readonly adminKey: string | undefined;
   /** The worker's own settings. */

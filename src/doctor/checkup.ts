@@ -61,13 +61,14 @@ export class Checkup {
     if (this.#isClosed) throw new Error("the checkup is over");
     const { target, kind } = this;
     const { clock, log } = this.#deps;
-    const { server, proxy, clientKey, previousKey } = target;
+    const { server, proxy, clientKey, previousKey, workerId } = target;
     const worker = new TemporaryWorker({
       server,
       proxy,
       kind,
       clientKey,
       previousKey,
+      workerId,
       model: this.#model,
       version: this.#version,
       clock,

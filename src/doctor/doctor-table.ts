@@ -4,10 +4,13 @@ import { workerTable } from "../worker/worker-table.ts";
 
 /** Every setting of the doctor, in the order of the reference. Settings that it shares with the worker are the worker's. */
 export function doctorTable() {
-  const { server, clientKeys, httpsProxy, httpProxy, noProxy } = workerTable("");
+  const { server, clientKeys, joinToken, stateFile, id, httpsProxy, httpProxy, noProxy } = workerTable("");
   return {
     server,
     clientKeys,
+    joinToken,
+    stateFile,
+    id,
     apiKey: unset(secretKey, {
       variable: "API_KEY",
       absent: undefined,

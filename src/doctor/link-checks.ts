@@ -1,7 +1,7 @@
 import { closeName } from "../wire/closes.ts";
 import { NATIVE_PROTOCOL } from "../wire/protocol.ts";
 import { closeHint, type LinkEnd } from "../worker/retry.ts";
-import { bad, type Check, type Finding, good, warning } from "./check.ts";
+import { bad, type Check, type Finding, good, skipped, warning } from "./check.ts";
 import type { Checkup } from "./checkup.ts";
 import { moorageCode, speakerName, strangeAnswer } from "./speaker.ts";
 import type { Target } from "./target.ts";
@@ -104,9 +104,11 @@ function admitted({ clientKey, isLoopback }: Target, server: ConnectedTo | undef
 }
 
 /** What the end of a link that was never registered means. */
-export function judgeRefusal(end: LinkEnd, { clientKey }: Pick<Target, "clientKey">): Finding {
+export function judgeRefusal(end: LinkEnd, { clientKey, ownKey }: Pick<Target, "clientKey" | "ownKey">): Finding {
   switch (closeName(end)) {
     case "unauthorized":
+      if (ownKey.kind === "kept") return disowned();
+      if (clientKey === undefined && ownKey.kind === "token") return notJoined();
       return unauthorized(clientKey);
     case "too_many_wrong_keys":
       return bad(
@@ -130,6 +132,20 @@ export function judgeRefusal(end: LinkEnd, { clientKey }: Pick<Target, "clientKe
       return bad(`the link ended before it was registered: ${end.reason.slice(0, 120)} (${end.code})`, `${hint}.`);
     }
   }
+}
+
+function disowned(): Finding {
+  return bad(
+    "refused: the server does not accept the key that this worker has got for a join token",
+    "An operator has revoked it, or the server has lost its data. Ask for a join token, and start the worker with it as --join.",
+  );
+}
+
+function notJoined(): Finding {
+  return skipped(
+    "not measured: the worker gets its key when it registers for the first time, and trying the token would use it",
+    "Start the worker, then run the doctor again.",
+  );
 }
 
 function unauthorized(clientKey: string | undefined): Finding {

@@ -5,6 +5,7 @@ import { httpChecks } from "./http.ts";
 import { idleChecks } from "./idle.ts";
 import { jobCheck } from "./jobs.ts";
 import { linkChecks } from "./link-checks.ts";
+import { ownKeyChecks } from "./own-key.ts";
 import { reachChecks } from "./reach.ts";
 import type { Plan } from "./run.ts";
 import { serversCheck } from "./servers.ts";
@@ -17,6 +18,7 @@ import { uploadCheck } from "./uploads.ts";
 export function createPlan(checkup: Checkup, version: string): Plan {
   const { target } = checkup;
   const inOrder = [
+    ...ownKeyChecks(target.ownKey),
     ...reachChecks(target),
     tlsCheck(target),
     ...httpChecks(target, version),

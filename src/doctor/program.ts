@@ -1,10 +1,14 @@
+import { homedir } from "node:os";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { systemClock } from "../system/clock.ts";
 import { systemIds } from "../system/ids.ts";
 import { silentLog } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
+import { identityFileAt } from "../worker/identity-file.ts";
+import { identityPath } from "../worker/identity-path.ts";
 import { type DoctorSources, loadDoctorSettings } from "./args.ts";
 import { examine } from "./doctor.ts";
+import { readOwnKey } from "./own-key.ts";
 import { heading, jsonReport, resultText, skippedText, summary } from "./report.ts";
 import { isSound } from "./run.ts";
 import { toTarget } from "./target.ts";
@@ -29,7 +33,12 @@ export async function runDoctor(sources: Omit<DoctorSources, "version">, { out, 
     err(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     return EXIT_CONFIG;
   }
-  const target = toTarget(loaded.config);
+  const { config } = loaded;
+  const place = { platform: process.platform, env: sources.env, home: homedir() };
+  const target = toTarget(
+    config,
+    readOwnKey(config, identityFileAt(identityPath({ stateFile: undefined, id: undefined, ...config }, place))),
+  );
   const isJson = loaded.config.json === "true";
   const facts = { server: target.server, version: VERSION };
   const startedAt = systemClock.elapsed();

@@ -3,6 +3,7 @@ import { isLoopback } from "../system/loopback.ts";
 import { createProxyChoice } from "../worker/outgoing-proxy.ts";
 import { httpUrl } from "../worker/server-url.ts";
 import type { DoctorSettings } from "./args.ts";
+import type { OwnKey } from "./own-key.ts";
 
 /** The deployment under test. */
 export interface Target {
@@ -20,6 +21,10 @@ export interface Target {
   readonly clientKey: string | undefined;
   /** The client key before it was replaced. */
   readonly previousKey: string | undefined;
+  /** The worker id to register; the server makes one unless given. */
+  readonly workerId: string | undefined;
+  /** What a worker on this machine has as a key of its own. If it has one, `clientKey` is that. */
+  readonly ownKey: OwnKey;
   readonly apiKey: string | undefined;
   /** The key for the server's state: an operator's, else the API key. */
   readonly stateKey: string | undefined;
@@ -28,7 +33,7 @@ export interface Target {
   readonly proxy: string | false;
 }
 
-export function toTarget(settings: DoctorSettings): Target {
+export function toTarget(settings: DoctorSettings, ownKey: OwnKey = { kind: "none" }): Target {
   const { server, clientKeys, apiKey, adminKey, idleMs } = settings;
   const base = httpUrl(server);
   const url = new URL(base);
@@ -42,8 +47,10 @@ export function toTarget(settings: DoctorSettings): Target {
     port: Number(url.port) || (isTls ? 443 : 80),
     isTls,
     isLoopback: isLoopback(host),
-    clientKey: clientKeys[0],
-    previousKey: clientKeys[1],
+    ...(ownKey.kind === "kept"
+      ? { clientKey: ownKey.credential, previousKey: undefined, workerId: ownKey.workerId }
+      : { clientKey: clientKeys[0], previousKey: clientKeys[1], workerId: undefined }),
+    ownKey,
     apiKey,
     stateKey: adminKey ?? apiKey,
     idleMs,

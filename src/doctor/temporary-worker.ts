@@ -18,6 +18,8 @@ export interface TemporaryWorkerOptions {
   readonly kind: string;
   readonly clientKey: string | undefined;
   readonly previousKey: string | undefined;
+  /** The server makes one unless given. */
+  readonly workerId: string | undefined;
   /** The model to offer. Made of random bits, so that nobody requests it by chance. */
   readonly model: string;
   readonly version: string;
@@ -52,7 +54,7 @@ export class TemporaryWorker {
   readonly #jobs = new Map<string, Job>();
 
   constructor(options: TemporaryWorkerOptions) {
-    const { server, proxy, kind, clientKey, previousKey, model, version, clock, log } = options;
+    const { server, proxy, kind, clientKey, previousKey, workerId, model, version, clock, log } = options;
     this.model = model;
     const ended = Promise.withResolvers<LinkEnd>();
     const registered = Promise.withResolvers<Registered>();
@@ -65,6 +67,7 @@ export class TemporaryWorker {
         type: "register",
         client_key: clientKey,
         previous_client_key: previousKey,
+        worker_id: workerId,
         worker_name: "moorage doctor",
         models: [model],
         max_concurrency: SLOTS,

@@ -25,6 +25,8 @@ const REJOIN =
 const NOT_TRADED =
   "the server has answered without a key for the join token: it may be older than 0.2, or keep no keys (DATA_DIR)";
 
+const NOT_FINISHED = "the server has not answered the join token yet: start with the same token again, as --join";
+
 /**
  * A worker's own identity at one server: it trades a join token for a key once, keeps that, and shows it from then on. All
  * links of the process share it. While the key is not there yet, one link is dialled at a time.
@@ -44,7 +46,9 @@ export class WorkerIdentity {
     const { file, server, joinToken, id, newId, log } = options;
     if (joinToken === undefined) {
       const kept = keptWithoutToken(options, readQuietly(file, log));
-      return kept && new WorkerIdentity(options, kept);
+      if (kept !== "not_finished") return kept && new WorkerIdentity(options, kept);
+      log.warn("join.not_finished", { hint: NOT_FINISHED });
+      return undefined;
     }
     const found = file.read();
     const kept = found?.find((each) => each.server === server);
@@ -147,14 +151,19 @@ export class WorkerIdentity {
   }
 }
 
+/** A worker that has joined, with its key. */
+export interface JoinedIdentity extends KeptIdentity {
+  readonly credential: string;
+}
+
 /**
  * Returns the identity of a worker that has joined before and has no join token now; undefined if it has not joined. Throws an
  * `IdentityFault` if it has joined another server, or under another id, because it would come without its key.
  */
-function keptWithoutToken(
-  { file, server, id, log }: IdentityOptions,
+export function keptWithoutToken(
+  { file, server, id }: Pick<IdentityOptions, "server" | "id"> & { readonly file: Pick<IdentityFile, "path"> },
   found: readonly KeptIdentity[] | undefined,
-): KeptIdentity | undefined {
+): JoinedIdentity | "not_finished" | undefined {
   const kept = found?.find((each) => each.server === server);
   if (kept === undefined) {
     const others = (found ?? []).map((each) => each.server);
@@ -165,12 +174,7 @@ function keptWithoutToken(
   }
   // A token that was refused leaves the key before it.
   const credential = kept.credential ?? kept.former;
-  if (credential === undefined) {
-    log.warn("join.not_finished", {
-      hint: "the server has not answered the join token yet: start with the same token again, as --join",
-    });
-    return undefined;
-  }
+  if (credential === undefined) return "not_finished";
   if (id === undefined || id === kept.workerId) return { ...kept, credential };
   throw new IdentityFault(
     `The key in ${file.path} is that of the worker ${kept.workerId}, and --id (CLIENT_ID) is ${id}. Leave --id out, start with a join token as --join to take the new id, or name another STATE_FILE.`,

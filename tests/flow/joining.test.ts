@@ -10,7 +10,7 @@ import { eventually } from "../support/eventually.ts";
 import { NativeWorker } from "../support/native-worker.ts";
 import { ProgramRun } from "../support/program-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { CLIENT_KEY, TestServer } from "../support/test-server.ts";
+import { API_KEY, CLIENT_KEY, TestServer } from "../support/test-server.ts";
 import { startBackend } from "../support/test-worker.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -181,6 +181,28 @@ test("a worker that joins again with its former key ends that key when it shows 
   const late = connect({ client_key: former, worker_id: "gpu" });
   expect((await late.closed).reason).toBe("unauthorized");
 });
+
+test("the doctor checks a worker's own key beside the connected worker, and uses no token", async () => {
+  const joinToken = token({ maxSlots: 1 });
+  const worker = run("llm", "--backend", backend("m"), "--join", joinToken);
+  await worker.event("worker.joined");
+  const unused = token();
+  const doctor = async (...args: string[]): Promise<Record<string, { verdict: string; measured: string }>> => {
+    const command = [process.execPath, "src/cli/main.ts", "doctor", "--server", server.url, "--idle", "0", "--json"];
+    const env = { PATH: process.env["PATH"] ?? "", HOME: home, XDG_STATE_HOME: join(home, "state"), API_KEY };
+    const { checks } = (await new Response(Bun.spawn([...command, ...args], { cwd: ROOT, env }).stdout).json()) as {
+      checks: { id: string; verdict: string; measured: string }[];
+    }; // the form is tested elsewhere
+    return Object.fromEntries(checks.map((check) => [check.id, check]));
+  };
+  const joinedChecks = await doctor();
+  for (const id of ["own_key", "client_key", "job"]) expect(joinedChecks[id]?.verdict).toBe("good");
+  expect(await server.state()).toMatchObject({ workers: [{ id: joined().workerId, max_concurrency: 1 }] });
+  const tokenChecks = await doctor("--join", unused, "--id", "other");
+  expect(tokenChecks["own_key"]?.measured).toContain("the join token is whole");
+  expect(tokenChecks["client_key"]?.verdict).toBe("skipped");
+  expect(book.findByText(unused)?.uses).toBeUndefined();
+}, 60_000);
 
 test("a revoked credential ends the worker's session within a second, and the worker says how to join again", async () => {
   const url = backend("m");

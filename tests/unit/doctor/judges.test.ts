@@ -182,7 +182,7 @@ describe("the program that answered", () => {
 test("a refused worker gets the meaning of the close reason for its key", () => {
   const end = (reason: string, code = 1008) => ({ code, reason, registeredMs: undefined, retryAfterMs: undefined });
   const advice = (reason: string, clientKey?: string, code?: number) =>
-    judgeRefusal(end(reason, code), { clientKey }).advice;
+    judgeRefusal(end(reason, code), { clientKey, ownKey: { kind: "none" } }).advice;
   expect(advice("unauthorized")).toBe("Set CLIENT_KEY to the same value as on the server.");
   expect(advice("unauthorized", "k")).toContain("Compare CLIENT_KEY");
   expect(advice("too many wrong keys", "k")).toContain("find the program");

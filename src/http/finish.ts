@@ -42,12 +42,13 @@ export async function answerError(
 
 /** Adds the headers that every answer carries. With `isLast`, the connection takes no other request. */
 export function stamp(response: Response, visit: Visit, cors: Cors, isLast: boolean): void {
-  const { request, requestId, answerHeaders } = visit;
+  const { request, requestId } = visit;
+  const { headers } = response;
   // The next request goes to another server, also where a load balancer passes on connections and not requests.
-  if (isLast) response.headers.set("connection", "close");
-  if (!response.headers.has("x-request-id")) response.headers.set("x-request-id", requestId);
-  if (answerHeaders) for (const [name, value] of Object.entries(answerHeaders())) response.headers.set(name, value);
+  if (isLast) headers.set("connection", "close");
+  if (!headers.has("x-request-id")) headers.set("x-request-id", requestId);
+  visit.limits?.setHeaders(headers);
   const origin = request.headers.get("origin");
-  if (origin === null || response.headers.has("access-control-allow-origin")) return;
-  for (const [name, value] of cors.headersFor(origin)) response.headers.append(name, value);
+  if (origin === null || headers.has("access-control-allow-origin")) return;
+  for (const [name, value] of cors.headersFor(origin)) headers.append(name, value);
 }

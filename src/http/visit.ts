@@ -4,8 +4,8 @@ import type { Listener } from "./listener.ts";
 export interface Visit {
   readonly request: Request;
   readonly requestId: string;
-  /** Returns headers that the answer carries, whatever it is; asked when its head is sent. Absent: none. */
-  answerHeaders?: (() => Readonly<Record<string, string>>) | undefined;
+  /** Sets headers that the answer carries, whatever it is; asked when its head is sent. Absent: none. */
+  limits?: { setHeaders(headers: Headers): void } | undefined;
   /** The address at the other end of the connection, looked up when it is first asked for and kept from then on. */
   address(): string | undefined;
 }
@@ -20,7 +20,7 @@ export function createVisit(request: Request, requestId: string, listener: Addre
 class ListenerVisit implements Visit {
   readonly request: Request;
   readonly requestId: string;
-  answerHeaders: (() => Readonly<Record<string, string>>) | undefined;
+  limits: Visit["limits"];
   readonly #listener: AddressBook;
   #isLookedUp = false;
   #address: string | undefined;

@@ -18,15 +18,6 @@ import {
   TOKENS,
 } from "./others.ts";
 
-/** An admitted request of a key. */
-export interface Begun {
-  /**
-   * Counts what the request has used, instead of its reservation. MUST be called once, when the request ends; with zeros if no
-   * worker served it. Later calls do nothing.
-   */
-  settle(used: Amounts): void;
-}
-
 export interface AllowanceOptions extends BudgetsOptions {
   readonly clock: Pick<Clock, "now" | "elapsed">;
   /** What the key holds and uses at other servers; undefined for a server that is the only one. */
@@ -138,26 +129,25 @@ export class Allowance {
     if (this.#limits.requestsPerMinute !== undefined) this.#requests.add(1, this.#options.clock.elapsed());
   }
 
-  /** Admits a request. The caller MUST have asked `heldBy` in the same turn. */
-  begin(expected: Amounts): Begun {
-    const { tokens, audioSeconds } = expected;
+  /** Admits a request. The caller MUST have asked `heldBy` in the same turn, and MUST call `settle` when the request ends. */
+  begin({ tokens, audioSeconds }: Amounts): void {
     this.#open += 1;
     this.#reservedTokens += tokens;
     this.#reservedSeconds += audioSeconds;
     // Other servers need the count to decide which of them is next.
     const isCounted = this.#limits.requestsPerMinute !== undefined || this.#options.elsewhere !== undefined;
     if (isCounted) this.#requests.add(1, this.#options.clock.elapsed());
-    let isSettled = false;
-    return {
-      settle: (used) => {
-        if (isSettled) return;
-        isSettled = true;
-        this.#open -= 1;
-        this.#reservedTokens -= tokens;
-        this.#reservedSeconds -= audioSeconds;
-        this.count(used);
-      },
-    };
+  }
+
+  /**
+   * Counts what an admitted request has used, instead of its reservation. Called once for each, with the amounts that `begin`
+   * was given; `used` is zero if no worker served it.
+   */
+  settle(expected: Amounts, used: Amounts): void {
+    this.#open -= 1;
+    this.#reservedTokens -= expected.tokens;
+    this.#reservedSeconds -= expected.audioSeconds;
+    this.count(used);
   }
 
   /** Counts what was used, also apart from the requests that were admitted here. */
@@ -194,15 +184,15 @@ export class Allowance {
     this.#pendingTokens -= tokens;
   }
 
-  requestsLeft(): MinuteState | undefined {
+  /** Returns what the limit of requests per minute leaves at a time, which is `Clock.elapsed`; undefined without one. */
+  requestsLeft(now: number): MinuteState | undefined {
     const { requestsPerMinute: max } = this.#limits;
-    const now = this.#options.clock.elapsed();
     return max === undefined ? undefined : this.#requests.state(max, 0, now, this.#othersWith(REQUESTS));
   }
 
-  tokensLeft(): MinuteState | undefined {
+  /** Returns the same of the limit of tokens per minute. */
+  tokensLeft(now: number): MinuteState | undefined {
     const { tokensPerMinute: max } = this.#limits;
-    const now = this.#options.clock.elapsed();
     return max === undefined ? undefined : this.#tokens.state(max, this.#reservedTokens, now, this.#othersWith(TOKENS));
   }
 

@@ -1,8 +1,9 @@
-import type { Calendar, Unit, Window } from "./calendar.ts";
+import type { Calendar, Window } from "./calendar.ts";
 import type { OwnSpent, SpentElsewhere } from "./elsewhere.ts";
+import type { BudgetKind } from "./limit-names.ts";
 
 export interface BudgetOptions {
-  readonly unit: Unit;
+  readonly kind: BudgetKind;
   /** The IANA name of the time zone whose midnights begin windows; UTC unless given. */
   readonly zone: string | undefined;
   /** The initial amount. */
@@ -31,6 +32,7 @@ export interface BudgetState {
  * nothing has been counted yet for a new window.
  */
 export class Budget {
+  readonly kind: BudgetKind;
   readonly #options: BudgetOptions;
   #window: Window | undefined;
   /** What was used here before the server started, and since. */
@@ -43,6 +45,7 @@ export class Budget {
 
   constructor(options: BudgetOptions) {
     this.#options = options;
+    this.kind = options.kind;
     this.max = options.max;
   }
 
@@ -77,10 +80,10 @@ export class Budget {
   }
 
   #enter(now: number): Window {
-    const { calendar, zone, unit, usedSince, usedBefore } = this.#options;
     const current = this.#window;
     if (current && now >= current.startsAt && now < current.endsAt) return current;
-    const window = calendar.window(now, zone, unit);
+    const { calendar, zone, usedSince, usedBefore } = this.#options;
+    const window = calendar.window(now, zone, this.kind.unit);
     // A clock that was set back returns to a window of which this budget may have counted a part only, or has yet to reach once
     // more one in which it has counted already.
     const isNext = current !== undefined && window.startsAt >= current.endsAt && window.startsAt > this.#latest;

@@ -18,7 +18,8 @@ export interface BudgetsOptions {
 /** The budgets of one key. Times are `Clock.now`. */
 export class Budgets {
   readonly #options: BudgetsOptions;
-  readonly #budgets = new Map<BudgetKind, Budget>();
+  /** In the order of `BUDGETS`. */
+  #budgets: readonly Budget[] = [];
   #zone: string | undefined;
 
   constructor(limits: KeyLimits, options: BudgetsOptions) {
@@ -28,48 +29,50 @@ export class Budgets {
 
   /** Takes over other budgets. What was counted still counts. */
   update(limits: KeyLimits): void {
-    if (limits.timezone !== this.#zone) this.#budgets.clear();
+    const before = limits.timezone === this.#zone ? this.#budgets : [];
     this.#zone = limits.timezone;
-    for (const kind of BUDGETS) {
+    this.#budgets = BUDGETS.flatMap((kind) => {
       const max = kind.maxIn(limits);
-      const budget = this.#budgets.get(kind);
-      if (max === undefined) this.#budgets.delete(kind);
-      else if (budget) budget.max = max;
-      else this.#budgets.set(kind, this.#budgetOf(kind, max));
-    }
+      if (max === undefined) return [];
+      const budget = before.find((each) => each.kind === kind) ?? this.#budgetOf(kind, max);
+      budget.max = max;
+      return [budget];
+    });
   }
 
   add(used: Amounts, now: number): void {
-    for (const [{ resource }, budget] of this.#budgets) budget.add(amountOf(used, resource), now);
+    for (const budget of this.#budgets) budget.add(amountOf(used, budget.kind.resource), now);
   }
 
   /** Returns the spent budget that resets last, because it holds the key until then; undefined if none is spent. */
   spent(now: number): Held | undefined {
     let spent: Held | undefined;
     let until = 0;
-    for (const [{ name }, budget] of this.#budgets) {
+    for (const budget of this.#budgets) {
       if (budget.left(now) > 0) continue;
       const state = budget.state(now);
       if (state.window.endsAt <= until) continue;
       until = state.window.endsAt;
-      spent = { kind: "spent", limit: name, state, zone: this.#zone };
+      spent = { kind: "spent", limit: budget.kind.name, state, zone: this.#zone };
     }
     return spent;
   }
 
   /** Returns a budget that these amounts would use up; undefined if there is none. */
   reserved(amounts: Amounts, now: number): Held | undefined {
-    for (const [{ name, resource }, budget] of this.#budgets)
-      if (budget.left(now) <= amountOf(amounts, resource))
-        return { kind: "busy", limit: name, max: budget.max, waitMs: undefined };
+    for (const budget of this.#budgets) {
+      const { kind, max } = budget;
+      if (budget.left(now) <= amountOf(amounts, kind.resource))
+        return { kind: "busy", limit: kind.name, max, waitMs: undefined };
+    }
     return undefined;
   }
 
   /** Returns the state of the budget for tokens that has the least left; undefined without any. */
   tightest(now: number): BudgetState | undefined {
     let tightest: BudgetState | undefined;
-    for (const [{ resource }, budget] of this.#budgets) {
-      if (resource !== "tokens") continue;
+    for (const budget of this.#budgets) {
+      if (budget.kind.resource !== "tokens") continue;
       const state = budget.state(now);
       if (!tightest || state.max - state.used < tightest.max - tightest.used) tightest = state;
     }
@@ -77,21 +80,22 @@ export class Budgets {
   }
 
   states(now: number): readonly LimitState[] {
-    return [...this.#budgets].map(([{ name: limit }, budget]) => {
+    return this.#budgets.map((budget) => {
       const { used, max, window } = budget.state(now);
-      return { limit, used, max, resetsAt: window.endsAt };
+      return { limit: budget.kind.name, used, max, resetsAt: window.endsAt };
     });
   }
 
   /** Returns what this server has counted towards each budget. */
   own(now: number): readonly OwnSpent[] {
-    return [...this.#budgets].map(([{ name }, budget]) => ({ budget: name, ...budget.own(now) }));
+    return this.#budgets.map((budget) => ({ budget: budget.kind.name, ...budget.own(now) }));
   }
 
-  #budgetOf({ unit, resource, name }: BudgetKind, max: number): Budget {
+  #budgetOf(kind: BudgetKind, max: number): Budget {
+    const { resource, name } = kind;
     const { calendar, usedSince, usedBefore, elsewhere } = this.#options;
     return new Budget({
-      unit,
+      kind,
       zone: this.#zone,
       max,
       calendar,

@@ -1,9 +1,9 @@
 import type { Fault } from "../errors.ts";
-import type { Allowance, Begun } from "./allowance.ts";
+import type { Allowance } from "./allowance.ts";
 import type { Calendar } from "./calendar.ts";
 import type { Holder } from "./holder.ts";
 import { labelOf, limitFault } from "./limit-faults.ts";
-import { limitHeaders } from "./limit-headers.ts";
+import { type AnswerHeaders, setLimitHeaders } from "./limit-headers.ts";
 import type { Amounts, Held } from "./limit-state.ts";
 
 /** A limit that holds a request back now. */
@@ -25,13 +25,14 @@ export interface ChargePart {
   readonly allowance: Allowance;
 }
 
-export interface KeyChargeOptions {
+/** What all requests of a key have in common, until limits are set or removed. */
+export interface ChargeTerms {
   readonly keyId: string;
+  readonly tenant: string;
   /** At least one. */
   readonly parts: readonly ChargePart[];
-  readonly inputTokens: number;
-  /** What the request is expected to use. */
-  readonly expected: Amounts;
+  /** The same for all keys that share limits with this one; undefined if none does. */
+  readonly group: string | undefined;
   readonly calendar: Calendar;
   readonly clock: { now(): number; elapsed(): number };
   /**
@@ -45,23 +46,27 @@ export interface KeyChargeOptions {
 
 /** What one request takes from the limits of its key and its tenant, however many jobs serve it. */
 export class KeyCharge {
-  readonly #options: KeyChargeOptions;
-  #begun: readonly Begun[] | undefined;
+  readonly #terms: ChargeTerms;
+  readonly #inputTokens: number;
+  readonly #expected: Amounts;
   #admittedAt: number | undefined;
+  #isSettled = false;
   /** The waiting jobs of the request while it is pending. */
   #pending = 0;
 
-  constructor(options: KeyChargeOptions) {
-    this.#options = options;
+  /** `expected` is what the request is expected to use, including `inputTokens`. */
+  constructor(terms: ChargeTerms, inputTokens: number, expected: Amounts) {
+    this.#terms = terms;
+    this.#inputTokens = inputTokens;
+    this.#expected = expected;
   }
 
   get keyId(): string {
-    return this.#options.keyId;
+    return this.#terms.keyId;
   }
 
-  /** The same for all keys that share limits with this one; undefined if none does. */
   get group(): string | undefined {
-    return this.#options.parts.find(({ holder }) => holder.kind === "tenant")?.id;
+    return this.#terms.group;
   }
 
   /** `Clock.elapsed` at which it was admitted; undefined while it is pending. */
@@ -71,13 +76,12 @@ export class KeyCharge {
 
   /** Returns the limit that keeps the request pending; undefined if it can be admitted, or has been. */
   admissionHold(): Hold | undefined {
-    if (this.#begun) return undefined;
-    return this.#holdBy((allowance) => allowance.heldBy(this.#options.expected));
+    return this.#admittedAt === undefined ? this.#holdBy(admissionOf) : undefined;
   }
 
   /** Returns the limit for which no further job of the key may begin now. */
   slotHold(): Hold | undefined {
-    return this.#holdBy((allowance) => allowance.full());
+    return this.#holdBy(slotOf);
   }
 
   /**
@@ -85,7 +89,7 @@ export class KeyCharge {
    * of all keys that share limits with it.
    */
   refusal(timeoutMs: number, ahead: number, aheadOfGroup: number): Fault | undefined {
-    for (const part of this.#options.parts) {
+    for (const part of this.#terms.parts) {
       const held = this.#refusedBy(part, timeoutMs, part.holder.kind === "key" ? ahead : aheadOfGroup);
       if (held) return this.#faultOf(part, held);
     }
@@ -93,18 +97,19 @@ export class KeyCharge {
   }
 
   admit(): void {
-    const { parts, clock, expected } = this.#options;
-    for (; this.#pending > 0; this.#pending -= 1) for (const { allowance } of parts) allowance.removePending(expected);
-    this.#begun ??= parts.map(({ allowance }) => allowance.begin(expected));
+    const { parts, clock } = this.#terms;
+    for (; this.#pending > 0; this.#pending -= 1)
+      for (const { allowance } of parts) allowance.removePending(this.#expected);
+    if (this.#admittedAt === undefined) for (const { allowance } of parts) allowance.begin(this.#expected);
     this.#admittedAt ??= clock.elapsed();
     this.#noteUse();
   }
 
   join(): void {
-    const isPending = this.#begun === undefined;
-    for (const { allowance } of this.#options.parts) {
+    const isPending = this.#admittedAt === undefined;
+    for (const { allowance } of this.#terms.parts) {
       allowance.join();
-      if (isPending) allowance.addPending(this.#options.expected);
+      if (isPending) allowance.addPending(this.#expected);
     }
     if (isPending) this.#pending += 1;
     this.#noteUse();
@@ -112,72 +117,74 @@ export class KeyCharge {
 
   leave(): void {
     const isPending = this.#pending > 0;
-    for (const { allowance } of this.#options.parts) {
+    for (const { allowance } of this.#terms.parts) {
       allowance.leave();
-      if (isPending) allowance.removePending(this.#options.expected);
+      if (isPending) allowance.removePending(this.#expected);
     }
     if (isPending) this.#pending -= 1;
     this.#noteUse();
   }
 
   begin(): void {
-    for (const { allowance } of this.#options.parts) allowance.occupy();
+    for (const { allowance } of this.#terms.parts) allowance.occupy();
     this.#noteUse();
     this.#tell();
   }
 
   end(): void {
-    for (const { allowance } of this.#options.parts) allowance.vacate();
+    for (const { allowance } of this.#terms.parts) allowance.vacate();
     this.#noteUse();
     this.#tell();
   }
 
-  /** Counts what the request has used, instead of its reservation. A request that was never admitted has used nothing. */
+  /**
+   * Counts what the request has used, instead of its reservation. Does nothing for a request that was never admitted, or is
+   * settled already.
+   */
   settle(used: Amounts): void {
-    if (!this.#begun) return;
-    const { parts, inputTokens } = this.#options;
-    for (const begun of this.#begun) begun.settle(used);
-    for (const { allowance } of parts) allowance.expectation.learn(inputTokens, used);
+    if (this.#admittedAt === undefined || this.#isSettled) return;
+    this.#isSettled = true;
+    for (const { allowance } of this.#terms.parts) {
+      allowance.settle(this.#expected, used);
+      allowance.expectation.learn(this.#inputTokens, used);
+    }
     this.#noteUse();
     this.#tell();
   }
 
-  /** Returns the headers that tell the client how much its limits leave now. */
-  headers(): Readonly<Record<string, string>> {
-    const { parts, clock } = this.#options;
-    return limitHeaders(
-      parts.map(({ allowance }) => allowance),
-      clock.now(),
-    );
+  /** Sets the headers that tell the client how much its limits leave now. */
+  setHeaders(headers: AnswerHeaders): void {
+    const { parts, clock } = this.#terms;
+    setLimitHeaders(headers, parts, clock);
   }
 
   #refusedBy({ allowance }: ChargePart, timeoutMs: number, ahead: number): Held | undefined {
-    const { expected } = this.#options;
-    const held = allowance.heldBy(expected) ?? allowance.full();
+    const held = allowance.heldBy(this.#expected) ?? allowance.full();
     if (held && (held.kind === "spent" || !allowance.waits)) return held;
     const crowded = allowance.crowded();
     if (crowded) return crowded;
     if (!held && ahead === 0) return undefined;
-    const wait = allowance.waitBehind(ahead, expected);
+    const wait = allowance.waitBehind(ahead, this.#expected);
     return (wait?.waitMs ?? 0) > timeoutMs ? wait : undefined;
   }
 
   #noteUse(): void {
-    const { onUse, parts } = this.#options;
+    const { onUse, parts } = this.#terms;
     if (onUse) for (const { id } of parts) onUse(id);
   }
 
   /** Tells of the key alone, or of all keys that share limits with it. */
   #tell(): void {
-    this.#options.onChange(this.group ?? this.keyId, this.keyId);
+    const { onChange, group, keyId } = this.#terms;
+    onChange(group ?? keyId, keyId);
   }
 
   /** Returns the limit that holds for longest: a used-up budget, else one that depends on others, else the longest wait. */
-  #holdBy(heldBy: (allowance: Allowance) => Held | undefined): Hold | undefined {
+  #holdBy(heldBy: (allowance: Allowance, expected: Amounts) => Held | undefined): Hold | undefined {
     let longest: { readonly part: ChargePart; readonly held: Held } | undefined;
     let isShared = true;
-    for (const part of this.#options.parts) {
-      const held = heldBy(part.allowance);
+    for (const part of this.#terms.parts) {
+      const held = heldBy(part.allowance, this.#expected);
       if (!held) continue;
       isShared &&= part.holder.kind === "tenant";
       if (!longest || waitOf(held) > waitOf(longest.held)) longest = { part, held };
@@ -194,8 +201,16 @@ export class KeyCharge {
   }
 
   #faultOf({ holder }: ChargePart, held: Held): Fault {
-    return limitFault(held, this.#options.calendar, holder);
+    return limitFault(held, this.#terms.calendar, holder);
   }
+}
+
+function admissionOf(allowance: Allowance, expected: Amounts): Held | undefined {
+  return allowance.heldBy(expected);
+}
+
+function slotOf(allowance: Allowance): Held | undefined {
+  return allowance.full();
 }
 
 function waitOf(held: Held): number {

@@ -1,7 +1,7 @@
 import type { Fault } from "../errors.ts";
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { Allowances, type AllowancesOptions } from "./allowances.ts";
-import { type ChargePart, KeyCharge } from "./charge.ts";
+import { type ChargePart, type ChargeTerms, KeyCharge } from "./charge.ts";
 import { A_KEY, tenantId } from "./holder.ts";
 import { limitFault } from "./limit-faults.ts";
 
@@ -20,6 +20,8 @@ export class KeyCharges {
   readonly #allowances: Allowances;
   /** The tenants that have limits, by their names. */
   readonly #tenants = new Map<string, ChargePart>();
+  /** What the latest requests of keys had in common, by the ids of the keys. Forgotten with each change of their limits. */
+  readonly #terms = new Map<string, ChargeTerms>();
   readonly #listeners: ((id: string, keyId: string) => void)[] = [];
   readonly #tell = (id: string, keyId = id): void => {
     for (const listener of this.#listeners) listener(id, keyId);
@@ -52,6 +54,7 @@ export class KeyCharges {
   /** Takes over the limits of a key. Requests that former limits held back may continue. */
   set(keyId: string, limits: KeyLimits): void {
     this.#allowances.set(keyId, limits);
+    this.#terms.delete(keyId);
     this.#onUse?.(keyId);
     this.#tell(keyId);
   }
@@ -68,6 +71,7 @@ export class KeyCharges {
     const allowance = this.#allowances.of(id);
     if (allowance) this.#tenants.set(name, { id, holder: { kind: "tenant", name }, allowance });
     else this.#tenants.delete(name);
+    this.#terms.clear();
     this.#onUse?.(id);
     this.#tell(id);
   }
@@ -77,31 +81,22 @@ export class KeyCharges {
    * `needs` is not called then.
    */
   open(
-    { keyId, tenant }: Charged,
+    caller: Charged,
     needs: () => { readonly inputTokens: number; readonly maxOutput: number | undefined },
   ): KeyCharge | undefined {
-    const parts = keyId === undefined ? [] : this.#partsOf(keyId, tenant);
-    const [first] = parts;
-    if (keyId === undefined || !first) return undefined;
-    const { inputTokens, maxOutput } = needs();
-    return new KeyCharge({
-      keyId,
-      parts,
-      inputTokens,
-      expected: first.allowance.expectation.of({ inputTokens, maxOutput }),
-      calendar: this.#allowances.calendar,
-      clock: this.#options.clock,
-      onChange: this.#tell,
-      onUse: this.#onUse,
-    });
+    const terms = this.#termsOf(caller);
+    const first = terms?.parts[0];
+    if (!terms || !first) return undefined;
+    const needed = needs();
+    return new KeyCharge(terms, needed.inputTokens, first.allowance.expectation.of(needed));
   }
 
   /**
    * Counts a request that is no job towards the limits per minute of its key and tenant. Returns the error for one that does not
    * fit, which then does not count.
    */
-  takeRequest({ keyId, tenant }: Charged): Fault | undefined {
-    const parts = keyId === undefined ? [] : this.#partsOf(keyId, tenant);
+  takeRequest(caller: Charged): Fault | undefined {
+    const parts = this.#termsOf(caller)?.parts ?? [];
     for (const { allowance, holder } of parts) {
       const held = allowance.heldAsRequest();
       if (held) return limitFault(held, this.#allowances.calendar, holder);
@@ -113,11 +108,28 @@ export class KeyCharges {
     return undefined;
   }
 
-  #partsOf(keyId: string, tenant: string): readonly ChargePart[] {
+  /** Returns undefined for a caller without a made key, or if neither the key nor its tenant has limits. */
+  #termsOf({ keyId, tenant }: Charged): ChargeTerms | undefined {
+    if (keyId === undefined) return undefined;
+    const known = this.#terms.get(keyId);
+    if (known?.tenant === tenant) return known;
     const allowance = this.#allowances.of(keyId);
     const shared = this.#tenants.get(tenant);
-    if (!allowance) return shared ? [shared] : [];
-    const own = { id: keyId, holder: A_KEY, allowance };
-    return shared ? [own, shared] : [own];
+    const parts: ChargePart[] = [];
+    if (allowance) parts.push({ id: keyId, holder: A_KEY, allowance });
+    if (shared) parts.push(shared);
+    if (parts.length === 0) return undefined;
+    const terms = {
+      keyId,
+      tenant,
+      parts,
+      group: shared?.id,
+      calendar: this.#allowances.calendar,
+      clock: this.#options.clock,
+      onChange: this.#tell,
+      onUse: this.#onUse,
+    };
+    this.#terms.set(keyId, terms);
+    return terms;
   }
 }

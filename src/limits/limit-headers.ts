@@ -1,40 +1,51 @@
+import type { Clock } from "../system/deps.ts";
 import type { Allowance } from "./allowance.ts";
 import type { MinuteState } from "./minute-limit.ts";
 
-type Headers = Readonly<Record<string, string>>;
-
-/**
- * Returns the headers by which clients of OpenAI's API pace themselves: `x-ratelimit-limit-requests` and the like. There are
- * none for limits that the key does not have, and no value is negative. Those for tokens describe the limit per minute or,
- * without one, the budget with the least left. `allowances` are those of a key and its tenant, of which the one with less left
- * counts. `now` is `Clock.now`.
- */
-export function limitHeaders(allowances: readonly Allowance[], now: number): Headers {
-  const requests = tightest(allowances.map((each) => each.requestsLeft()));
-  const tokens = tightest(allowances.map((each) => each.tokensLeft() ?? budgetLeft(each, now)));
-  return { ...headersOf("requests", requests), ...headersOf("tokens", tokens) };
+/** The headers of an answer. */
+export interface AnswerHeaders {
+  set(name: string, value: string): void;
 }
 
-function budgetLeft(allowance: Allowance, now: number): MinuteState | undefined {
+/**
+ * Sets the headers by which clients of OpenAI's API pace themselves: `x-ratelimit-limit-requests` and the like. There are
+ * none for limits that the key does not have, and no value is negative. Those for tokens describe the limit per minute or,
+ * without one, the budget with the least left. `limits` are those of a key and its tenant, of which the one with less left
+ * counts.
+ */
+export function setLimitHeaders(
+  headers: AnswerHeaders,
+  limits: readonly { readonly allowance: Allowance }[],
+  clock: Pick<Clock, "now" | "elapsed">,
+): void {
+  const elapsed = clock.elapsed();
+  let requests: MinuteState | undefined;
+  let tokens: MinuteState | undefined;
+  for (const { allowance } of limits) {
+    requests = tighter(requests, allowance.requestsLeft(elapsed));
+    tokens = tighter(tokens, allowance.tokensLeft(elapsed) ?? budgetLeft(allowance, clock));
+  }
+  if (requests) {
+    headers.set("x-ratelimit-limit-requests", String(requests.max));
+    headers.set("x-ratelimit-remaining-requests", String(Math.floor(requests.left)));
+    headers.set("x-ratelimit-reset-requests", durationText(requests.resetMs));
+  }
+  if (tokens) {
+    headers.set("x-ratelimit-limit-tokens", String(tokens.max));
+    headers.set("x-ratelimit-remaining-tokens", String(Math.floor(tokens.left)));
+    headers.set("x-ratelimit-reset-tokens", durationText(tokens.resetMs));
+  }
+}
+
+function budgetLeft(allowance: Allowance, clock: Pick<Clock, "now">): MinuteState | undefined {
   const budget = allowance.tightestBudget();
   if (!budget) return undefined;
   const { max, used, window } = budget;
-  return { max, left: Math.max(0, max - used), resetMs: window.endsAt - now };
+  return { max, left: Math.max(0, max - used), resetMs: window.endsAt - clock.now() };
 }
 
-function tightest(states: readonly (MinuteState | undefined)[]): MinuteState | undefined {
-  let least: MinuteState | undefined;
-  for (const state of states) if (state && (!least || state.left < least.left)) least = state;
-  return least;
-}
-
-function headersOf(what: "requests" | "tokens", state: MinuteState | undefined): Headers {
-  if (!state) return {};
-  return {
-    [`x-ratelimit-limit-${what}`]: String(state.max),
-    [`x-ratelimit-remaining-${what}`]: String(Math.floor(state.left)),
-    [`x-ratelimit-reset-${what}`]: durationText(state.resetMs),
-  };
+function tighter(a: MinuteState | undefined, b: MinuteState | undefined): MinuteState | undefined {
+  return a && (!b || a.left <= b.left) ? a : b;
 }
 
 /** Formats a duration as OpenAI's API does: `12ms`, `1s`, `6m0s`, `1h0m0s`. Seconds are rounded up. */

@@ -25,16 +25,21 @@ export class RecentMinute {
 
   /** Returns the sum. `now` is `Clock.elapsed`, and never goes back. */
   sum(now: number): number {
+    const first = this.#cells[0];
+    if (first && now - first.until >= MINUTE_MS) this.#forget(now);
+    // Sums of fractions leave a remainder, which would count for ever.
+    if (this.#cells.length === 0) this.#sum = 0;
+    return this.#sum;
+  }
+
+  #forget(now: number): void {
     let old = 0;
     for (const { until, amount } of this.#cells) {
       if (now - until < MINUTE_MS) break;
       this.#sum -= amount;
       old += 1;
     }
-    if (old > 0) this.#cells.splice(0, old);
-    // Sums of fractions leave a remainder, which would count for ever.
-    if (this.#cells.length === 0) this.#sum = 0;
-    return this.#sum;
+    this.#cells.splice(0, old);
   }
 
   add(amount: number, now: number): void {

@@ -180,7 +180,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
    */
   charge(visit: Visit, caller: ActiveCaller, needs: () => Needs): RequestCharge | undefined {
     const charge = this.#options.charges?.open(caller, needs);
-    if (charge) visit.answerHeaders = () => charge.headers();
+    visit.limits = charge;
     return charge;
   }
 

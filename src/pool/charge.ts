@@ -59,8 +59,8 @@ export interface ChargeChanges {
 export interface RequestCharge extends Charge {
   /** Counts what the request has used, instead of its reservation. MUST be called once, when the request has ended. */
   settle(used: Amounts): void;
-  /** Returns the headers that tell the client how much its limits leave. */
-  headers(): Readonly<Record<string, string>>;
+  /** Sets the headers that tell the client how much its limits leave. */
+  setHeaders(headers: { set(name: string, value: string): void }): void;
 }
 
 export interface Amounts {

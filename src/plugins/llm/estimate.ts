@@ -77,8 +77,12 @@ const QUOTE = 0x22;
 const COLON = 0x3a;
 const SPACE = 0x20;
 
+/** No image or sound is smaller. If one is, it counts for at most 256 tokens too many. */
+const MIN_FILE_BYTES = 1024;
+
 /** Counts the bytes of base64 in a JSON body. */
 function encodedBytes(body: Uint8Array): number {
+  if (body.length < MIN_FILE_BYTES) return 0;
   const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
   let bytes = 0;
   for (const before of BEFORE_BASE64) {

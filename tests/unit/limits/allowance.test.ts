@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { KeyLimits } from "../../../src/keys/key-terms.ts";
-import { Allowance, type Begun } from "../../../src/limits/allowance.ts";
+import { Allowance } from "../../../src/limits/allowance.ts";
 import { Calendar } from "../../../src/limits/calendar.ts";
 import { limitFault } from "../../../src/limits/limit-faults.ts";
-import { durationText, limitHeaders } from "../../../src/limits/limit-headers.ts";
+import { durationText, setLimitHeaders } from "../../../src/limits/limit-headers.ts";
 import type { Amounts } from "../../../src/limits/limit-state.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import "../../support/seed.ts";
@@ -22,6 +22,22 @@ interface Rig {
 function rig(limits: KeyLimits, used: (resource: string, at: number) => number = () => 0): Rig {
   const clock = new FakeClock();
   return { allowance: new Allowance(limits, { clock, calendar: new Calendar(), usedSince: used }), clock };
+}
+
+/** A request in progress. */
+interface Begun {
+  settle(used: Amounts): void;
+}
+
+function begin(allowance: Allowance, expected: Amounts): Begun {
+  allowance.begin(expected);
+  return { settle: (used) => allowance.settle(expected, used) };
+}
+
+function headersOf({ allowance, clock }: Rig): Readonly<Record<string, string>> {
+  const headers = new Headers();
+  setLimitHeaders(headers, [{ allowance }], clock);
+  return Object.fromEntries(headers);
 }
 
 const calendar = new Calendar();
@@ -66,7 +82,7 @@ test("max_waiting bounds the jobs that wait", () => {
 describe("requests per minute", () => {
   test("count when they begin, and say when the next one may", () => {
     const { allowance, clock } = rig({ requestsPerMinute: 2 });
-    allowance.begin(NOTHING).settle(NOTHING);
+    begin(allowance, NOTHING).settle(NOTHING);
     clock.advance(20_000);
     allowance.begin(NOTHING);
     expect(allowance.heldBy(NOTHING)).toEqual({ kind: "busy", limit: "requests_per_minute", max: 2, waitMs: 40_000 });
@@ -91,7 +107,7 @@ test("a request that is no job counts per minute, and no other limit holds it", 
 describe("tokens per minute", () => {
   test("are reserved at the beginning and counted at the end", () => {
     const { allowance, clock } = rig({ tokensPerMinute: 100 });
-    const job = allowance.begin(tokens(80));
+    const job = begin(allowance, tokens(80));
     expect(allowance.heldBy(tokens(30))).toMatchObject({ limit: "tokens_per_minute", waitMs: undefined });
     expect(allowance.heldBy(tokens(20))).toBeUndefined();
     job.settle(tokens(50));
@@ -103,7 +119,7 @@ describe("tokens per minute", () => {
 
   test("let a job begin that is larger than the limit while nothing else counts", () => {
     const { allowance, clock } = rig({ tokensPerMinute: 100 });
-    const job = allowance.begin(tokens(500));
+    const job = begin(allowance, tokens(500));
     expect(allowance.heldBy(tokens(1))).toMatchObject({ limit: "tokens_per_minute" });
     job.settle(tokens(400));
     clock.advance(59_999);
@@ -133,7 +149,7 @@ describe("tokens per minute", () => {
             settled.push({ at: clock.elapsed(), used: last.used, beyond: Math.max(0, last.used - last.expected) });
           }
           if (allowance.heldBy(tokens(expected))) continue;
-          running.push({ job: allowance.begin(tokens(expected)), expected, used });
+          running.push({ job: begin(allowance, tokens(expected)), expected, used });
         }
         for (const { at } of settled) {
           const within = settled.filter((each) => each.at >= at && each.at < at + 60_000);
@@ -150,9 +166,9 @@ describe("tokens per minute", () => {
 describe("a budget", () => {
   test("is spent when it is used up, until its window ends in its zone", () => {
     const { allowance, clock } = rig({ tokensPerDay: 100, timezone: "Europe/Berlin" });
-    allowance.begin(tokens(10)).settle(tokens(99));
+    begin(allowance, tokens(10)).settle(tokens(99));
     expect(allowance.heldBy(tokens(1000))).toBeUndefined();
-    allowance.begin(NOTHING).settle(tokens(50));
+    begin(allowance, NOTHING).settle(tokens(50));
     const held = allowance.heldBy(NOTHING);
     if (held?.kind !== "spent") throw new Error("the budget is not spent");
     // The clock stands at 14 November 2023, 22:30 UTC, which is 23:30 in Berlin.
@@ -171,22 +187,22 @@ describe("a budget", () => {
 
   test("of several that are spent holds until the last of them resets", () => {
     const { allowance } = rig({ tokensPerDay: 10, tokensPerMonth: 10, tokensPerWeek: 1000 });
-    allowance.begin(NOTHING).settle(tokens(10));
+    begin(allowance, NOTHING).settle(tokens(10));
     expect(allowance.heldBy(NOTHING)).toMatchObject({ kind: "spent", limit: "tokens_per_month" });
   });
 
   test("for audio counts seconds, and no tokens", () => {
     const { allowance } = rig({ audioSecondsPerDay: 60 });
-    allowance.begin(NOTHING).settle(tokens(1_000_000));
+    begin(allowance, NOTHING).settle(tokens(1_000_000));
     expect(allowance.heldBy(NOTHING)).toBeUndefined();
-    allowance.begin(NOTHING).settle(audio(60));
+    begin(allowance, NOTHING).settle(audio(60));
     const held = allowance.heldBy(NOTHING);
     expect(held && limitFault(held, calendar).message).toContain("60 seconds of audio for this day");
   });
 
   test("lets no more jobs begin than are expected to use it up, until they have", () => {
     const { allowance } = rig({ tokensPerDay: 100 });
-    const jobs = [allowance.begin(tokens(60)), allowance.begin(tokens(60))];
+    const jobs = [begin(allowance, tokens(60)), begin(allowance, tokens(60))];
     expect(allowance.heldBy(tokens(1))).toMatchObject({ kind: "busy", limit: "tokens_per_day" });
     for (const job of jobs) job.settle(tokens(20));
     expect(allowance.heldBy(tokens(1))).toBeUndefined();
@@ -245,7 +261,7 @@ describe("a budget", () => {
             last.job.settle(tokens(last.used));
             byDay.set(day, before + last.used);
           }
-          if (!allowance.heldBy(tokens(expected))) running.push({ job: allowance.begin(tokens(expected)), used });
+          if (!allowance.heldBy(tokens(expected))) running.push({ job: begin(allowance, tokens(expected)), used });
           expect(byDay.get(day) ?? 0).toBeLessThan(1000 + Math.max(1, inFlight.get(day) ?? 0));
         }
       }),
@@ -256,7 +272,7 @@ describe("a budget", () => {
 describe("a change of limits", () => {
   test("keeps what runs and what was counted", () => {
     const { allowance } = rig({ parallel: 1, requestsPerMinute: 5 });
-    const job = allowance.begin(NOTHING);
+    const job = begin(allowance, NOTHING);
     allowance.update({ parallel: 2, requestsPerMinute: 1 });
     expect(allowance.heldBy(NOTHING)).toMatchObject({ limit: "requests_per_minute" });
     job.settle(NOTHING);
@@ -270,7 +286,7 @@ test("a key without limits holds nothing", () => {
   const { allowance, clock } = rig({});
   for (let count = 0; count < 1000; count += 1) allowance.begin(tokens(1e6));
   expect(allowance.heldBy(tokens(1e6))).toBeUndefined();
-  expect(limitHeaders([allowance], clock.now())).toEqual({});
+  expect(headersOf({ allowance, clock })).toEqual({});
 });
 
 describe("the error for a limit", () => {
@@ -308,10 +324,10 @@ describe("the error for a limit", () => {
 describe("the headers for a client", () => {
   test("state limit, rest and reset of requests and tokens", () => {
     const { allowance, clock } = rig({ requestsPerMinute: 60, tokensPerMinute: 1000 });
-    allowance.begin(tokens(100)).settle(tokens(300));
+    begin(allowance, tokens(100)).settle(tokens(300));
     allowance.begin(tokens(100));
     clock.advance(15_500);
-    expect(limitHeaders([allowance], clock.now())).toEqual({
+    expect(headersOf({ allowance, clock })).toEqual({
       "x-ratelimit-limit-requests": "60",
       "x-ratelimit-remaining-requests": "58",
       "x-ratelimit-reset-requests": "45s",
@@ -324,7 +340,7 @@ describe("the headers for a client", () => {
   test("describe the tightest budget where no limit per minute is set, and are never negative", () => {
     const { allowance, clock } = rig({ tokensPerDay: 100, tokensPerMonth: 120 });
     allowance.count(tokens(110));
-    const headers = limitHeaders([allowance], clock.now());
+    const headers = headersOf({ allowance, clock });
     expect(headers).toMatchObject({ "x-ratelimit-limit-tokens": "100", "x-ratelimit-remaining-tokens": "0" });
     expect(headers["x-ratelimit-reset-tokens"]).toMatch(/^1h\d+m\d+s$/);
     expect(Object.keys(headers).some((name) => name.endsWith("requests"))).toBe(false);

@@ -35,14 +35,15 @@ test("a change of limits keeps what was counted", () => {
 test("a job that began under limits which were taken away ends without a trace", () => {
   const allowances = create();
   allowances.set("a", { parallel: 1 });
-  const job = allowances.of("a")?.begin(NOTHING);
+  const allowance = allowances.of("a");
+  allowance?.begin(NOTHING);
   const before = allowances.of("a");
   before?.occupy();
   allowances.set("a", {});
   expect(before?.full()).toBeUndefined();
   expect(allowances.of("a")).toBeUndefined();
   allowances.set("a", { parallel: 1 });
-  job?.settle(NOTHING);
+  allowance?.settle(NOTHING, NOTHING);
   before?.vacate();
   expect(allowances.of("a")?.running).toBe(0);
 });

@@ -59,6 +59,7 @@ export class LimitedQueue implements QueuePolicy {
     });
     if (this.#inner.shared) this.shared = this.#inner.shared;
     options.charges.onChange((id, keyId) => {
+      if (this.#keys.size === 0) return;
       const key = this.#keys.get(keyId);
       const group = this.#groups.get(id);
       if (group) this.#look([...group.keys]);

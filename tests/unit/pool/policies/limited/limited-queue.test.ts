@@ -75,7 +75,7 @@ describe("parallel", () => {
     expect(back.wait?.limit()).toBe("parallel");
     rig.end(second);
     expect(back.claim).toBeDefined();
-    expect(rig.charges.allowances.of("a")?.requestsLeft()?.left).toBe(0);
+    expect(rig.charges.allowances.of("a")?.requestsLeft(rig.clock.elapsed())?.left).toBe(0);
   });
 
   test("lets the end users of a key take turns", () => {

@@ -79,7 +79,7 @@ for (const kind of KINDS) {
         plugins: ["llm", "transfer"],
         apiRoles: ["staff"],
         authFailuresPerMinute: FAILURES,
-        pingIntervalMs: 200,
+        pingIntervalMs: 500,
       });
       proxy = await startProxy(kind, server.listening.port, nextPort);
       backend = new Scripted();
@@ -177,7 +177,7 @@ for (const kind of KINDS) {
     test("a worker's socket stays open, because pings pass", async () => {
       const before = (await server.state()).workers[0];
       // Five pings; a worker that missed three is gone. Real time, since the proxy has timers of its own.
-      await Bun.sleep(1000);
+      await Bun.sleep(2500);
       const after = (await server.state()).workers;
       expect(after).toHaveLength(1);
       expect(before?.["connected_at"]).toBeString();

@@ -162,8 +162,8 @@ describe("a server with KEYS_FILE", () => {
     const server = program();
     expect(await server.exited).toBe(78);
     const output = await server.output;
-    expect(output).toContain("key 1: 'ci': 'key' must refer to the key");
-    expect(output).toContain("key 2: 'lab': 'key' is missing");
+    expect(output).toContain("key 1 ('ci', line 2): 'key' must refer to the key");
+    expect(output).toContain("key 2 ('lab', line 3): 'key' is missing");
     expect(output).not.toContain(CI);
   }, 20_000);
 

@@ -157,7 +157,7 @@ export class Queue {
     const { reasons } = this.#options;
     for (const ticket of this.#waits.tickets()) {
       if (reasons.isKnown(ticket.demand)) continue;
-      this.#waits.take(ticket)?.onFailed(reasons.unavailable(ticket.demand));
+      this.#waits.take(ticket)?.onFailed(reasons.notBrought(ticket.demand));
     }
   }
 }

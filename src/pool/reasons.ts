@@ -97,6 +97,11 @@ export class Reasons {
 
   /** The fault for a job whose model no worker serves right now. */
   unavailable(demand: Demand): Fault {
-    return this.isKnown(demand) ? notReadyFault(demand) : justStartedFault(demand);
+    return this.startGraceLeftMs === 0 || this.isKnown(demand) ? notReadyFault(demand) : justStartedFault(demand);
+  }
+
+  /** The fault for a job whose model no worker has brought within the grace period after the start. */
+  notBrought(demand: Demand): Fault {
+    return justStartedFault(demand);
   }
 }

@@ -442,6 +442,21 @@ test("shortly after the start a job for an unknown worker waits too, and later g
   expect(codeOf(() => pool.claim(ticket("m", { workerId: "missing" })))).toBe("worker_not_found");
 });
 
+test("a job that waits until its model is forgotten is not told that the server has just started", () => {
+  const { clock, join, pool, wait } = setUp({ modelGraceMs: 10_000, queueTimeoutMs: 30_000, startGraceMs: 15_000 });
+  clock.advance(15_000);
+  pool.onClosed(join("w", ["m"], 1));
+  const faults: Fault[] = [];
+  wait(
+    "m",
+    () => {},
+    (fault) => faults.push(fault),
+  );
+  clock.advance(30_000);
+  expect(faults.map(({ code }) => code)).toEqual(["no_worker_available"]);
+  expect(faults[0]?.message).toContain("is ready right now");
+});
+
 test("a queue that is switched off gives 503 for an unknown model shortly after the start", () => {
   const { claim, wait } = setUp({ startGraceMs: 15_000, queueSize: 0 });
   expect(claim("m")).toBeUndefined();

@@ -152,10 +152,13 @@ export class AdminClient {
   /** Names the field of a refused request by the flag that set it: `limits.parallel` by `--parallel`. */
   #byFlag(message: string, param: unknown): string {
     if (typeof param !== "string") return message;
-    const flag = param.replace(/^limits\./, "").replaceAll("_", "-");
+    const flag = OTHER_NAMES.get(param) ?? param.replace(/^limits\./, "").replaceAll("_", "-");
     return this.#flags.includes(flag) ? message.replace(`'${param}'`, `--${flag}`) : message;
   }
 }
+
+/** The flags whose names are not those of their fields. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([["max_uses", "uses"]]);
 
 function unreachable({ base, inUse }: AdminTarget, error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";

@@ -134,6 +134,7 @@ test("a command that cannot do its work says what to do, and repeats no key", as
     [{ PORT: "x" }, ["keys", "list"], 78, "Give its URL with --server"],
     [{ DATA_DIR: empty }, ["keys", "create", "ci", "--weight", "1000"], 1, "--weight must be a number"],
     [{ DATA_DIR: empty }, ["keys", "create", "ci", "--max-waiting", "many"], 1, "--max-waiting must be a whole number"],
+    [{ DATA_DIR: empty }, ["join-token", "create", "--uses", "0"], 1, "--uses must be a whole number"],
     [
       { DATA_DIR: empty },
       ["keys", "create", "ci", "--expires-in", "90"],

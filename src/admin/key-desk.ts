@@ -5,7 +5,7 @@ import type { KeyBook, MadeKey } from "../keys/key-book.ts";
 import { DEFAULT_OVERLAP_MS } from "../keys/key-changes.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import { readKeyPatch, readKeySpec } from "../keys/key-spec.ts";
-import type { KeyWriter } from "../keys/key-writer.ts";
+import { type KeyWriter, unkeptFault } from "../keys/key-writer.ts";
 import { type Read, specFault } from "../keys/spec-faults.ts";
 import { parseDuration } from "../settings/units.ts";
 
@@ -54,7 +54,7 @@ export class KeyDesk {
   async create(request: unknown, asker: Asker): Promise<MadeKey> {
     const writer = this.#writer();
     if (!this.#options.isKept()) throw new Fault("keys_not_kept");
-    this.#assertWritable(NOTHING_CHANGED);
+    if (this.#options.isFailing?.()) throw unkeptFault();
     const spec = valueIn(readKeySpec(request));
     const made = await writer.create(spec, asker);
     if (!made.isRepeat) this.#note("key.create", made.entry, asker, { kind: spec.kind });
@@ -65,7 +65,7 @@ export class KeyDesk {
     const before = this.find(id);
     const entry = await this.#writer().update(id, valueIn(readKeyPatch(request, before.kind)));
     if (entry.revision !== before.revision) this.#note("key.update", entry, asker, { fields: fieldsOf(request) });
-    this.#assertWritable(NOT_WRITTEN);
+    this.#assertWritten();
     return entry;
   }
 
@@ -73,13 +73,13 @@ export class KeyDesk {
     const before = this.find(id);
     const entry = await this.#writer().revoke(id, asker);
     if (before.revokedAt === undefined) this.#note("key.revoke", entry, asker);
-    this.#assertWritable(NOT_WRITTEN);
+    this.#assertWritten();
     return entry;
   }
 
   async rotate(id: string, request: unknown, asker: Asker): Promise<MadeKey> {
     this.find(id);
-    this.#assertWritable(NOTHING_CHANGED);
+    if (this.#options.isFailing?.()) throw unkeptFault();
     const overlapMs = readOverlap(request);
     const made = await this.#writer().rotate(id, overlapMs, asker);
     if (!made.isRepeat) this.#note("key.rotate", made.entry, asker, { overlap_s: Math.round(overlapMs / 1000) });
@@ -92,8 +92,8 @@ export class KeyDesk {
     throw new Fault("keys_not_kept");
   }
 
-  #assertWritable(message: string): void {
-    if (this.#options.isFailing?.()) throw unwritableFault(message);
+  #assertWritten(): void {
+    if (this.#options.isFailing?.()) throw unwrittenFault();
   }
 
   #note(what: string, { id, name }: KeyEntry, { by, address }: Asker, detail: AuditDetail = {}): void {
@@ -103,16 +103,13 @@ export class KeyDesk {
 
 /** About as long as it takes until failed writes are tried again. */
 const RETRY_AFTER_S = 10;
-/** A new secret that is lost at a restart would lock its holder out. */
-const NOTHING_CHANGED =
-  "The server cannot write to DATA_DIR now, so the new secret would stop working at a restart. Nothing was changed. The server's log says what is wrong.";
 /** A change counts all the same: a leaked key must not stay valid because of a full disk. */
-export const NOT_WRITTEN =
+const NOT_WRITTEN =
   "The change is in effect, but the server cannot write to DATA_DIR now, so a restart would undo it. It is written as soon as that works again. The server's log says what is wrong.";
 
-/** The error of a change while `DATA_DIR` cannot be written. */
-export function unwritableFault(message: string): Fault {
-  return new Fault("keys_unavailable", { message, retryAfterS: RETRY_AFTER_S });
+/** The error of a change that was made while `DATA_DIR` cannot be written. */
+export function unwrittenFault(): Fault {
+  return new Fault("keys_unavailable", { message: NOT_WRITTEN, retryAfterS: RETRY_AFTER_S });
 }
 
 function valueIn<T>(read: Read<T>): T {

@@ -5,7 +5,7 @@ import { specFault } from "../keys/spec-faults.ts";
 import type { TenantBook } from "../keys/tenant-book.ts";
 import type { TenantEntry } from "../keys/tenant-entry.ts";
 import { readTenantName, readTenantSpec } from "../keys/tenant-spec.ts";
-import { type Asker, NOT_WRITTEN, unwritableFault } from "./key-desk.ts";
+import { type Asker, unwrittenFault } from "./key-desk.ts";
 import type { PageQuery } from "./key-request.ts";
 
 export interface TenantDeskOptions {
@@ -77,7 +77,7 @@ export class TenantDesk {
   }
 
   #assertWritten(): void {
-    if (this.#options.isFailing?.()) throw unwritableFault(NOT_WRITTEN);
+    if (this.#options.isFailing?.()) throw unwrittenFault();
   }
 
   #note(what: string, { name }: TenantEntry, { by, address }: Asker, detail: Readonly<Record<string, string>> = {}) {

@@ -65,7 +65,8 @@ export class Teams {
     const readings = cluster && createReadings(cluster, options);
     this.allUsage = new AllUsage({ clock, usage: this.usage, readings });
     this.allAudit = new AllAudit(options.audit, readings);
-    this.writer = keys && new KeyWriter({ book: keys.book, shared: keys.shared, clock });
+    this.writer =
+      keys && new KeyWriter({ book: keys.book, shared: keys.shared, clock, isFailing: records?.areFailing });
     // Until it is known which keys there are, every door without a key of its own is shut.
     keys?.shared?.onRead(() => options.auth.refresh());
     this.#stopEnding = keys && endWithKeys({ ...options, book: keys.book });

@@ -67,7 +67,12 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
       keyRoutes({
         auth,
         clock,
-        desk: new KeyDesk({ book, writer: new KeyWriter({ book, clock }), isKept: () => true, audit }),
+        desk: new KeyDesk({
+          book,
+          writer: new KeyWriter({ book, clock, isFailing: records.areFailing }),
+          isKept: () => true,
+          audit,
+        }),
         limitStates: ({ id, limits }) => spentLimits(id, limits, spent),
       }),
     )

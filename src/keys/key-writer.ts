@@ -11,6 +11,8 @@ export interface KeyWriterOptions {
   /** Undefined for a server that has its keys for itself. */
   readonly shared?: SharedKeys | undefined;
   readonly clock: Pick<Clock, "after">;
+  /** Whether changes of keys cannot be written now, and would be lost at a restart. Not asked if keys are shared. Absent: no. */
+  readonly isFailing?: (() => boolean) | undefined;
 }
 
 /** How often a change is worked out again because another server was faster. Each time, that server has made its change. */
@@ -19,9 +21,19 @@ const MAX_ATTEMPTS = 30;
 const PAUSE_MS = 5;
 /** When a client may try again to change a key while NATS is away, in seconds. A restart of NATS takes about as long. */
 const RETRY_AFTER_S = 5;
+/** About as long as it takes until failed writes to `DATA_DIR` are tried again. */
+const REWRITE_AFTER_S = 10;
 
 const UNKNOWN =
   "The connection to the records of the cluster broke while the key was changed, so it is not known whether it was. Send the request again, with the same Idempotency-Key if it had one, or look at the key.";
+
+const NOTHING_CHANGED =
+  "The server cannot write to DATA_DIR now, so the new secret would stop working at a restart. Nothing was changed. The server's log says what is wrong.";
+
+/** The error of a request for a secret that a restart would make useless. */
+export function unkeptFault(): Fault {
+  return new Fault("keys_unavailable", { message: NOTHING_CHANGED, retryAfterS: REWRITE_AFTER_S });
+}
 
 /**
  * Makes changes of keys that count on all servers of a cluster once they are made. A change is written only on top of the
@@ -75,7 +87,21 @@ export class KeyWriter {
   }
 
   async #make(turn: string | undefined, plan: () => SecretDraft): Promise<MadeKey> {
-    return this.#carryOut(turn, plan, (draft) => this.#options.book.commitSecret(draft));
+    const { book, isFailing, shared } = this.#options;
+    return this.#carryOut(turn, plan, (draft) => {
+      const made = book.commitSecret(draft);
+      if (made.isRepeat || shared !== undefined || !isFailing?.()) return made;
+      this.#takeBack(draft);
+      throw unkeptFault();
+    });
+  }
+
+  /** Undoes a change whose secret nobody has seen. The request can be sent again, also with its Idempotency-Key. */
+  #takeBack({ kind, entry, before }: SecretDraft): void {
+    const { book } = this.#options;
+    if (!before) return book.drop(entry.id);
+    book.drafts.forget(entry);
+    book.commit({ kind, entry: before, before: entry });
   }
 
   /** Commits a draft that the shared keys have. */

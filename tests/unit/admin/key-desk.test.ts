@@ -29,7 +29,7 @@ function rig() {
   const notes: string[] = [];
   const desk = new KeyDesk({
     book,
-    writer: new KeyWriter({ book, clock }),
+    writer: new KeyWriter({ book, clock, isFailing: records.areFailing }),
     isKept: () => true,
     isFailing: records.areFailing,
     audit: { note: ({ what }) => notes.push(what) },
@@ -90,4 +90,21 @@ test("on a full disk no secret is made that would be lost", async () => {
   setFull(false);
   clock.advance(10_000);
   expect((await desk.create({ name: "late" }, BY)).entry.name).toBe("late");
+});
+
+test("a key or secret that finds the disk full is taken back, and can be asked for again", async () => {
+  const { book, clock, desk, notes, setFull } = rig();
+  const { entry, text } = await desk.create({ name: "ci" }, BY);
+  const once = { ...BY, idempotencyKey: "once" };
+  for (const run of [() => desk.create({ name: "late" }, once), () => desk.rotate(entry.id, { overlap: 0 }, once)]) {
+    setFull(true);
+    expect((await faultOf(run())).message).toContain("Nothing was changed");
+    expect(book.list()).toEqual([entry]);
+    expect(book.findByText(text)?.id).toBe(entry.id);
+    setFull(false);
+    clock.advance(10_000);
+  }
+  expect(notes).toEqual(["key.create"]);
+  for (const made of [await desk.rotate(entry.id, { overlap: 0 }, once), await desk.create({ name: "late" }, once)])
+    expect(book.findByText(made.text)).toEqual(made.entry);
 });

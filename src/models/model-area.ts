@@ -219,14 +219,14 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   }
 
   models(tenant?: string): readonly ModelCard[] {
-    const all = this.#cards.all();
+    const all = this.#cards.all(tenant);
     return tenant === undefined ? all : all.filter(({ id }) => this.pool.models.isServedFor(id, tenant));
   }
 
   find(name: string, tenant?: string, workerId?: string): ModelCard | undefined {
     const demand = { model: name, workerId, exact: false, excluded: NONE_EXCLUDED, tenant };
     const id = this.pool.models.resolve(demand);
-    return id === undefined ? undefined : this.#cards.all().find((card) => card.id === id);
+    return id === undefined ? undefined : this.#cards.all(tenant).find((card) => card.id === id);
   }
 
   /** Grows with every change that `state` would show. Values that change all the time count every few seconds. */

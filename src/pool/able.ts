@@ -16,10 +16,19 @@ export interface Needs {
  * the kind of exchange.
  */
 export function isAble(session: Session, { tenant, excluded, exchangeKind }: Needs): boolean {
-  const { tenants } = session.offer;
-  if (tenants && tenant !== undefined && !tenants.has(tenant)) return false;
+  if (!servesTenant(session, tenant)) return false;
   if (exchangeKind !== undefined && !takesKind(session.offer, exchangeKind)) return false;
   return !isExcluded(excluded, session);
+}
+
+/** Returns whether a session serves the callers of a tenant; those of some tenant, if that is undefined. */
+export function servesTenant({ offer: { tenants } }: Session, tenant: string | undefined): boolean {
+  return !tenants || tenant === undefined || tenants.has(tenant);
+}
+
+/** Returns whether two workers serve some caller both. Undefined tenants are all of them. */
+export function shareTenant(a: ReadonlySet<string> | undefined, b: ReadonlySet<string> | undefined): boolean {
+  return !a || !b || !a.isDisjointFrom(b);
 }
 
 /** Returns whether a session serves only certain tenants, among them this one. */

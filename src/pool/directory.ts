@@ -1,17 +1,17 @@
 import type { Clock } from "../system/deps.ts";
 import type { Session } from "../tunnel/session.ts";
-import { isAble, isOwn, type Needs } from "./able.ts";
+import { isAble, isOwn, type Needs, servesTenant } from "./able.ts";
 import { aliasKey, listedName } from "./alias.ts";
 import { AliasIndex } from "./alias-index.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
 import { Known } from "./known.ts";
-import { KnownFor } from "./known-for.ts";
 import { ModelSeats, type SeatIndex } from "./model-seats.ts";
 import { type ModelsElsewhere, Naming } from "./naming.ts";
 import type { Affinity } from "./routing/affinity.ts";
 import type { Route } from "./routing/route.ts";
 import type { Choice, RoutePolicy } from "./routing/route-policy.ts";
 import { Seat, type SeatModel, type Work } from "./seat.ts";
+import { VisibleNames } from "./visible-names.ts";
 
 /** The requirements that a job has for its worker. */
 export interface Demand extends Needs {
@@ -37,8 +37,7 @@ export class Directory {
   readonly #aliases: AliasIndex;
   readonly #models: Known;
   readonly #workers: Known;
-  /** Who may know of the models and aliases. */
-  readonly #visible: KnownFor;
+  readonly #visible: VisibleNames;
   readonly #policy: RoutePolicy;
   readonly naming: Naming;
   readonly #index: SeatIndex = { bySession: this.#seats, byWorker: this.#byWorker };
@@ -53,11 +52,22 @@ export class Directory {
     this.#aliases = new AliasIndex(clock, graceMs);
     this.naming = new Naming(this.#byModel, this.#aliases, elsewhere);
     this.#workers = new Known(clock, graceMs);
-    this.#visible = new KnownFor(clock, graceMs);
+    this.#visible = new VisibleNames(clock, graceMs);
   }
 
   get size(): number {
     return this.#seats.size;
+  }
+
+  /** Whether some worker serves or served only certain tenants. While none does, all callers see the same. */
+  get isDivided(): boolean {
+    return this.#visible.isDivided;
+  }
+
+  /** Counts the seats that serve the callers of a tenant. Looks at every seat, unless all callers see the same. */
+  sizeFor(tenant: string | undefined): number {
+    if (tenant === undefined || !this.isDivided) return this.size;
+    return [...this.#seats.values()].filter(({ session }) => servesTenant(session, tenant)).length;
   }
 
   seats(): Iterable<Seat> {
@@ -100,7 +110,9 @@ export class Directory {
     return this.#byModel.get(model)?.members.size ?? 0;
   }
 
-  isKnownWorker(workerId: string): boolean {
+  /** Whether a worker that serves the callers of a tenant (of any, if undefined) is here, or was within the grace period. */
+  isKnownWorker(workerId: string, tenant?: string): boolean {
+    if (tenant !== undefined && this.isDivided) return this.#visible.hasWorker(workerId, tenant);
     return this.#workers.has(workerId);
   }
 
@@ -110,8 +122,8 @@ export class Directory {
     const listed = listedName(model);
     const alias = demand.exact ? undefined : aliasKey(listed);
     if (tenant !== undefined && this.#visible.isDivided) {
-      const hasModel = this.#visible.has(model, tenant) || this.#visible.has(listed, tenant);
-      return hasModel || (alias !== undefined && this.#visible.has(aliasName(alias), tenant));
+      if (this.#visible.hasModel(model, tenant) || this.#visible.hasModel(listed, tenant)) return true;
+      return alias !== undefined && this.#visible.hasAlias(alias, tenant);
     }
     if (this.#models.has(model) || this.#models.has(listed)) return true;
     return alias !== undefined && this.#aliases.isKnown(alias);
@@ -266,32 +278,28 @@ export class Directory {
       this.#byModel.set(served.model, seats);
       seats.add(served);
       this.#models.arrived(served.model);
-      this.#visible.arrived(served.model, seat.tenants);
     }
-    for (const alias of seat.byAlias.keys()) this.#visible.arrived(aliasName(alias), seat.tenants);
+    this.#visible.arrived(seat);
     this.#aliases.enter(seat);
     this.rank(seat);
   }
 
   #leave(seat: Seat): void {
     this.#offersRevision += 1;
+    this.#visible.left(seat);
     for (const [model, served] of seat.byModel) {
       const seats = this.#byModel.get(model);
       seats?.remove(served);
-      this.#visible.left(model, seat.tenants);
       if (!seats || seats.members.size > 0) continue;
       this.#byModel.delete(model);
       this.#models.left(model);
     }
-    for (const alias of seat.byAlias.keys()) this.#visible.left(aliasName(alias), seat.tenants);
     this.#aliases.leave(seat, (model) => this.#byModel.has(model));
   }
 
-  /** Whether any other seat takes jobs for the model. */
+  /** Whether any other seat takes jobs for the model, of a caller whom this one serves. */
   hasOther(served: SeatModel): boolean {
-    const seats = this.#byModel.get(served.model);
-    const own = seats?.members.has(served) && served.counted.isReady ? 1 : 0;
-    return (seats?.ready ?? 0) > own;
+    return this.#byModel.get(served.model)?.hasOther(served) ?? false;
   }
 
   /** Takes in how fast a job was served. `now` is `Clock.elapsed`. */
@@ -311,11 +319,6 @@ export class Directory {
   #rank(served: SeatModel): void {
     served.ranks?.rank(served, served.seat.hasRoom ? this.#policy.levelOf(served) : undefined);
   }
-}
-
-/** Names an alias beside models, none of which has a line break in its name. */
-function aliasName(alias: string): string {
-  return `\n${alias}`;
 }
 
 const NAMED: Route = { reason: "named" };

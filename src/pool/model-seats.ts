@@ -1,4 +1,4 @@
-import { isAble } from "./able.ts";
+import { isAble, servesTenant, shareTenant } from "./able.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
 import { Ranking } from "./ranking.ts";
 import { ModelSpeeds } from "./routing/model-speeds.ts";
@@ -53,10 +53,6 @@ export class ModelSeats implements RankedSeats, SeatRanks {
     return this.#counts.healthy;
   }
 
-  get cold(): number {
-    return this.#counts.cold;
-  }
-
   first(accepts?: Accepts): SeatModel | undefined {
     return this.#ranking.first(accepts);
   }
@@ -71,6 +67,31 @@ export class ModelSeats implements RankedSeats, SeatRanks {
 
   hasHealthy(demand: RouteDemand): boolean {
     return this.#has(demand, this.healthy, ({ isOut }) => !isOut);
+  }
+
+  isOnly({ tenant }: RouteDemand): boolean {
+    if (!this.isDivided) return this.ready === 1;
+    let count = 0;
+    for (const { seat } of this.#members) {
+      if (seat.capacity > 0 && servesTenant(seat.session, tenant)) count += 1;
+      if (count > 1) return false;
+    }
+    return count === 1;
+  }
+
+  hasCold({ tenant }: RouteDemand): boolean {
+    if (!this.isDivided || this.#counts.cold === 0) return this.#counts.cold > 0;
+    for (const { seat, isLoaded } of this.#members)
+      if (!isLoaded && seat.capacity > 0 && servesTenant(seat.session, tenant)) return true;
+    return false;
+  }
+
+  /** Whether another member takes jobs of a caller whom this one serves. */
+  hasOther(served: SeatModel): boolean {
+    if (!this.isDivided) return this.ready > (this.#members.has(served) && served.counted.isReady ? 1 : 0);
+    for (const { seat } of this.#members)
+      if (seat !== served.seat && seat.capacity > 0 && shareTenant(seat.tenants, served.seat.tenants)) return true;
+    return false;
   }
 
   add(served: SeatModel): void {

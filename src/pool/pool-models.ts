@@ -1,4 +1,5 @@
 import type { ModelInfo } from "../wire/model-info.ts";
+import { servesTenant } from "./able.ts";
 import { aliasKey, listedName } from "./alias.ts";
 import type { Demand, Directory } from "./directory.ts";
 import { NONE_EXCLUDED } from "./excluded.ts";
@@ -37,13 +38,22 @@ export class PoolModels {
     return this.#union(this.#own.servedModels(), this.#remotes?.servedModels());
   }
 
-  /** Lists the models that one worker takes jobs for, in any order; undefined for a worker that is connected to no server. */
-  ofWorker(workerId: string): readonly string[] | undefined {
+  /** Whether some worker serves or served only certain tenants. While none does, all callers see the same. */
+  get isDivided(): boolean {
+    return this.#own.isDivided || (this.#remotes?.isDivided ?? false);
+  }
+
+  /**
+   * Lists the models that one worker takes jobs for, in any order; undefined for a worker that is connected to no server, or does
+   * not serve the callers of a tenant.
+   */
+  ofWorker(workerId: string, tenant?: string): readonly string[] | undefined {
     const seat = this.#reach.seatOf(workerId);
+    if (seat && !servesTenant(seat.session, tenant)) return undefined;
     if (seat) return seat.capacity > 0 ? seat.models : [];
     const remotes = this.#remotes;
-    if (remotes?.serverOf(workerId) === undefined) return undefined;
-    const needs = { workerId, excluded: NONE_EXCLUDED };
+    if (remotes?.serverOf(workerId) === undefined || !remotes.isKnownWorker(workerId, tenant)) return undefined;
+    const needs = { workerId, excluded: NONE_EXCLUDED, tenant };
     return [...remotes.servedModels()].filter((model) => remotes.isReady(model, needs));
   }
 
@@ -82,9 +92,12 @@ export class PoolModels {
     return Math.min(here, elsewhere);
   }
 
-  /** Returns what the workers of other servers say about a model, joined for each server. */
-  infosElsewhere(model: string): Iterable<ModelInfo> {
-    return this.#remotes?.infosOf(model) ?? [];
+  /**
+   * Returns what the workers of other servers that serve the callers of a tenant (of any, if undefined) say about a model, joined
+   * for each server.
+   */
+  infosElsewhere(model: string, tenant?: string): Iterable<ModelInfo> {
+    return this.#remotes?.infosOf(model, tenant) ?? [];
   }
 
   #union(own: string[], others: Iterable<string> | undefined): string[] {

@@ -23,9 +23,12 @@ export class Reach {
     this.#remotes = remotes;
   }
 
-  /** How many workers are connected. */
-  get size(): number {
-    return this.#own.size + (this.#remotes?.size ?? 0);
+  /**
+   * How many workers are connected that serve the callers of a tenant (of any, if undefined), as far as is known: of peers, at
+   * least as many.
+   */
+  sizeFor(tenant: string | undefined): number {
+    return this.#own.sizeFor(tenant) + (this.#remotes?.sizeFor(tenant) ?? 0);
   }
 
   /** Chooses a seat of this server or, if none has room, a slot on a peer. A better match for the name goes first. */
@@ -129,8 +132,8 @@ export class Reach {
     return { busy, slots };
   }
 
-  isKnownWorker(workerId: string): boolean {
-    return this.#own.isKnownWorker(workerId) || (this.#remotes?.isKnownWorker(workerId) ?? false);
+  isKnownWorker(workerId: string, tenant?: string): boolean {
+    return this.#own.isKnownWorker(workerId, tenant) || (this.#remotes?.isKnownWorker(workerId, tenant) ?? false);
   }
 
   #isSeated({ workerId }: Demand): boolean {

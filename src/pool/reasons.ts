@@ -59,17 +59,18 @@ export class Reasons {
     if (isAllowed && this.startGraceLeftMs > 0) return;
     if (isAllowed && !this.#models.isSettled) throw notToldFault(demand);
     if (this.#isWorkerMissing(demand)) throw new Fault("worker_not_found", { param: "worker_id" });
-    const served = this.#models.served();
     const { tenant } = demand;
-    const visible = served.filter(
-      (each) => mayUse(caller, each) && (tenant === undefined || this.#models.isServedFor(each, tenant)),
-    );
+    const served = this.#models
+      .served()
+      .filter((each) => tenant === undefined || this.#models.isServedFor(each, tenant));
+    const visible = served.filter((each) => mayUse(caller, each));
     if (served.length > 0 && visible.length === 0) throw modelNotVisibleFault(model);
-    throw modelNotFoundFault(model, visible, this.#reach.size);
+    throw modelNotFoundFault(model, visible, this.#reach.sizeFor(tenant));
   }
 
-  #isWorkerMissing({ workerId }: Demand): boolean {
-    return workerId !== undefined && !this.#reach.isKnownWorker(workerId);
+  /** Whether the worker that is named is not known to the caller: for other tenants than its own, it does not exist. */
+  #isWorkerMissing({ workerId, tenant }: Demand): boolean {
+    return workerId !== undefined && !this.#reach.isKnownWorker(workerId, tenant);
   }
 
   /**

@@ -98,8 +98,11 @@ export interface RemoteModels {
   isReady(model: string, needs: RemoteNeeds): boolean;
   /** Counts the slots of the workers that serve exactly this model and that the needs allow, and how many are held. */
   loadOf(model: string, needs: RemoteNeeds): { readonly busy: number; readonly slots: number };
-  /** Returns what the workers of each peer together say about exactly this model. */
-  infosOf(model: string): Iterable<ModelInfo>;
+  /**
+   * Returns what the workers of each peer together say about exactly this model. With a tenant, what workers say that do not serve
+   * its callers is left out.
+   */
+  infosOf(model: string, tenant?: string): Iterable<ModelInfo>;
   /** How many workers of peers serve exactly this model. */
   workersOf(model: string): number;
   /** The models of an alias (`aliasKey`) that a worker of a peer takes jobs for. */
@@ -112,14 +115,21 @@ export interface RemoteModels {
   isKnownModel(model: string, tenant?: string): boolean;
   /** Whether a model of the alias is served by a peer or was within the grace period, for these callers. */
   isKnownAlias(alias: string, tenant?: string): boolean;
-  /** Whether a worker is connected to a peer or was within the grace period. */
-  isKnownWorker(workerId: string): boolean;
+  /**
+   * Whether a worker is connected to a peer or was within the grace period. With a tenant, a connected worker that does not serve
+   * its callers is not known.
+   */
+  isKnownWorker(workerId: string, tenant?: string): boolean;
   /** The id of the peer to which a worker is connected; undefined if it is connected to none. */
   serverOf(workerId: string): string | undefined;
   /** The time, in milliseconds since 1970, at which any peer first saw a model; undefined for one that is not known. */
   firstSeenAt(model: string): number | undefined;
   /** How many workers are connected to peers. */
   readonly size: number;
+  /** How many of them, at least, serve the callers of a tenant; all, if that is undefined. */
+  sizeFor(tenant: string | undefined): number;
+  /** Whether some of them serve or served only certain tenants. */
+  readonly isDivided: boolean;
   /**
    * Whether each peer that is there has announced what it serves. Until then, an unknown model may become known in a moment.
    */

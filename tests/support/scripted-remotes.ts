@@ -191,6 +191,12 @@ export class ScriptedRemotes implements RemoteModels, RemoteQueue {
     return this.workers.length;
   }
 
+  sizeFor(): number {
+    return this.size;
+  }
+
+  readonly isDivided = false;
+
   want(ticket: Ticket): void {
     this.wanted.add(ticket);
   }

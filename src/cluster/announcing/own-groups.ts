@@ -257,16 +257,19 @@ export class OwnGroups {
 
   #modelRow(model: string): ModelRow {
     const { pluginId, load, firstSeenElsewhere, clock } = this.#options;
-    const infos: ModelInfo[] = [];
-    for (const group of this.#byModel.get(model) ?? []) {
-      for (const seat of group.seats()) {
-        if (seat.capacity === 0) continue;
-        for (const info of this.#seen.get(seat.session.id)?.infos ?? []) if (info.id === model) infos.push(info);
-      }
-    }
+    const seats = [...(this.#byModel.get(model) ?? [])].flatMap((group) => [...group.seats()]).filter(isReady);
+    // What workers of certain tenants say is nothing for other callers.
+    const open = seats.filter(({ tenants }) => !tenants);
+    const infos = (open.length > 0 ? open : seats).flatMap(({ session }): readonly ModelInfo[] =>
+      (this.#seen.get(session.id)?.infos ?? []).filter(({ id }) => id === model),
+    );
     const firstSeenAt = Math.min(load.firstSeenAt(model) ?? clock.now(), firstSeenElsewhere(model) ?? clock.now());
     return { plugin: pluginId, firstSeenAt: Math.floor(firstSeenAt), info: toInfo(model, joinInfo(infos)) };
   }
+}
+
+function isReady({ capacity }: Seat): boolean {
+  return capacity > 0;
 }
 
 /** Returns when a group's load is announced if only urgent changes are. */

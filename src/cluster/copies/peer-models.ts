@@ -5,7 +5,7 @@ import type { Clock } from "../../system/deps.ts";
 import { setNewest } from "../../system/newest.ts";
 import type { ModelInfo } from "../../wire/model-info.ts";
 import type { ModelRow } from "../gossip/rows.ts";
-import type { PeerGroup } from "./peer-group.ts";
+import type { PeerGroup, PeerSight } from "./peer-group.ts";
 
 /** The most models whose first sight is remembered. */
 const MAX_FIRST_SEEN = 20_000;
@@ -13,7 +13,8 @@ const MAX_FIRST_SEEN = 20_000;
 /** What peers have for one model. */
 interface Served {
   readonly groups: Set<PeerGroup>;
-  readonly rows: Set<ModelRow>;
+  /** What each peer says, and which peer that is. */
+  readonly rows: Map<ModelRow, string>;
 }
 
 /** The models that peers serve or have served within the grace period, and what they tell of them. */
@@ -83,10 +84,50 @@ export class PeerModels {
     return this.#firstSeen.get(model);
   }
 
-  /** Returns what the workers of each peer together say of a model that workers take jobs for. */
-  *infosOf(model: string): Iterable<ModelInfo> {
+  /** Whether some group serves or served only certain tenants. */
+  get isDivided(): boolean {
+    return this.#visible.isDivided;
+  }
+
+  /** Returns the size of the largest group that serves the callers of a tenant. Looks at every group. */
+  mostWorkersFor(tenant: string): number {
+    let most = 0;
+    for (const { groups } of this.#byModel.values())
+      for (const group of groups) if (group.takes({ tenant })) most = Math.max(most, group.workers);
+    return most;
+  }
+
+  /** Returns the only tenants that one of these groups of a peer serves; undefined if it serves all. Looks at every group. */
+  tenantsOf(peer: PeerSight, numbers: readonly number[]): ReadonlySet<string> | undefined {
+    if (!this.isDivided) return undefined;
+    for (const { groups } of this.#byModel.values())
+      for (const group of groups) if (group.peer === peer && numbers.includes(group.row.number)) return group.tenantSet;
+    return undefined;
+  }
+
+  /**
+   * Returns what the workers of each peer together say of a model that workers take jobs for; with a tenant, what the workers say
+   * that serve its callers.
+   */
+  *infosOf(model: string, tenant?: string): Iterable<ModelInfo> {
     if (!this.#isServed(model)) return;
-    for (const { info } of this.#byModel.get(model)?.rows ?? []) yield info;
+    for (const [{ info }, peer] of this.#byModel.get(model)?.rows ?? [])
+      if (tenant === undefined || this.#isAbout(model, peer, tenant)) yield info;
+  }
+
+  /**
+   * Whether what a peer says of a model is about workers that serve the callers of a tenant: it speaks of those that serve everybody
+   * if it has any, else of all that it has.
+   */
+  #isAbout(model: string, peer: string, tenant: string): boolean {
+    let isAnyOpen = false;
+    let isHidden = false;
+    for (const group of this.readyOf(model)) {
+      if (group.peer.id !== peer) continue;
+      isAnyOpen ||= !group.tenants;
+      isHidden ||= !group.takes({ tenant });
+    }
+    return isAnyOpen || !isHidden;
   }
 
   add(group: PeerGroup): void {
@@ -120,9 +161,9 @@ export class PeerModels {
     return true;
   }
 
-  addRow(row: ModelRow): void {
+  addRow(row: ModelRow, peer: string): void {
     const { id } = row.info;
-    this.#servedOf(id).rows.add(row);
+    this.#servedOf(id).rows.set(row, peer);
     const seen = Math.min(row.firstSeenAt, this.#firstSeen.get(id) ?? row.firstSeenAt);
     setNewest(this.#firstSeen, id, seen, MAX_FIRST_SEEN);
   }
@@ -139,7 +180,7 @@ export class PeerModels {
   #servedOf(model: string): Served {
     const known = this.#byModel.get(model);
     if (known) return known;
-    const served: Served = { groups: new Set(), rows: new Set() };
+    const served: Served = { groups: new Set(), rows: new Map() };
     this.#byModel.set(model, served);
     return served;
   }

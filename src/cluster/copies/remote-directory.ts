@@ -1,6 +1,7 @@
 import { Known } from "../../pool/known.ts";
 import type { RemoteChoice, RemoteModels, RemoteNeeds, RemoteSlot } from "../../pool/remotes.ts";
 import type { Clock } from "../../system/deps.ts";
+import { setNewest } from "../../system/newest.ts";
 import type { ModelInfo } from "../../wire/model-info.ts";
 import type { ModelRow } from "../gossip/rows.ts";
 import { isAble } from "./able-group.ts";
@@ -11,6 +12,9 @@ import type { PeerWorker, PeerWorkers } from "./peer-workers.ts";
 
 /** How long changes are gathered for `onOffers`, in milliseconds: a snapshot of a peer brings thousands. */
 const GATHER_MS = 5;
+/** The most workers whose tenants are remembered. */
+const MAX_BOUND = 10_000;
+
 /** What a slot is wanted for. */
 export interface SlotWanted {
   readonly plugin: string;
@@ -38,6 +42,8 @@ export class RemoteDirectory implements RemoteModels {
   readonly #options: RemoteDirectoryOptions;
   readonly #models: PeerModels;
   readonly #known: Known;
+  /** The tenants of the workers that serve only certain ones, also of those that have left. */
+  readonly #bound = new Map<string, ReadonlySet<string>>();
   #offersRevision = 0;
   #onOffers: (() => void) | undefined;
   #isToTell = false;
@@ -49,8 +55,10 @@ export class RemoteDirectory implements RemoteModels {
     this.#models = new PeerModels(clock, graceMs);
     this.#known = new Known(clock, graceMs);
     workers.onMoved((workerId) => {
-      if (workers.find(workerId)) this.#known.arrived(workerId);
+      const worker = workers.find(workerId);
+      if (worker) this.#known.arrived(workerId);
       else this.#known.left(workerId);
+      if (worker) this.#noteTenants(worker);
       this.#tellOffers();
     });
   }
@@ -132,8 +140,17 @@ export class RemoteDirectory implements RemoteModels {
     return this.#models.isKnownAlias(alias, tenant);
   }
 
-  isKnownWorker(workerId: string): boolean {
-    return this.#known.has(workerId);
+  get isDivided(): boolean {
+    return this.#models.isDivided;
+  }
+
+  sizeFor(tenant: string | undefined): number {
+    return tenant === undefined || !this.isDivided ? this.size : this.#models.mostWorkersFor(tenant);
+  }
+
+  isKnownWorker(workerId: string, tenant?: string): boolean {
+    if (!this.#known.has(workerId)) return false;
+    return tenant === undefined || (this.#bound.get(workerId)?.has(tenant) ?? true);
   }
 
   serverOf(workerId: string): string | undefined {
@@ -149,8 +166,8 @@ export class RemoteDirectory implements RemoteModels {
     return this.#models.everSeenAt(model);
   }
 
-  infosOf(model: string): Iterable<ModelInfo> {
-    return this.#models.infosOf(model);
+  infosOf(model: string, tenant?: string): Iterable<ModelInfo> {
+    return this.#models.infosOf(model, tenant);
   }
 
   /** Returns the groups of peers whose workers take jobs for exactly this model. */
@@ -169,9 +186,9 @@ export class RemoteDirectory implements RemoteModels {
   }
 
   /** Adds what the workers of a peer that is there say of a model. */
-  addRow(row: ModelRow): void {
+  addRow(row: ModelRow, peer: string): void {
     this.#onChange();
-    this.#models.addRow(row);
+    this.#models.addRow(row, peer);
   }
 
   removeRow(row: ModelRow): void {
@@ -186,6 +203,14 @@ export class RemoteDirectory implements RemoteModels {
   /** Calls `listener` a moment after what peers offer has changed, or a worker has moved. There is one listener. */
   onOffers(listener: () => void): void {
     this.#onOffers = listener;
+  }
+
+  #noteTenants({ peer, row }: PeerWorker): void {
+    // A worker without models keeps the tenants that it had.
+    if (row.groups.length === 0) return;
+    const tenants = this.#models.tenantsOf(peer, row.groups);
+    if (tenants) setNewest(this.#bound, row.id, tenants, MAX_BOUND);
+    else this.#bound.delete(row.id);
   }
 
   #onChange(): void {

@@ -126,7 +126,7 @@ export class Replica {
     this.#isAttached = true;
     for (const orphans of this.#orphans.values()) orphans.clear();
     for (const group of this.#groups.values()) this.#host.directoryOf(group.row.plugin)?.add(group);
-    for (const row of this.#models.values()) this.#host.directoryOf(row.plugin)?.addRow(row);
+    for (const row of this.#models.values()) this.#host.directoryOf(row.plugin)?.addRow(row, this.#peer.id);
     for (const worker of this.#workers.values()) this.#addWorker(worker);
     for (const { row } of this.#workers.values()) this.#judge(row.plugin, row.id);
   }
@@ -242,7 +242,7 @@ export class Replica {
     if (!this.#isAttached) return;
     const directory = this.#host.directoryOf(row.plugin);
     if (before) directory?.removeRow(before);
-    directory?.addRow(row);
+    directory?.addRow(row, this.#peer.id);
   }
 
   #dropModel(row: ModelRow): void {

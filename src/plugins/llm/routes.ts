@@ -103,12 +103,20 @@ export function llmRoutes(area: ModelArea, context: PluginContext<typeof llmSett
 
 function workerCatalog(area: ModelArea, ctx: RouteContext): ModelCatalog {
   const workerId = workerIdOf(ctx) ?? "";
-  const models = area.pool.models.ofWorker(workerId);
-  if (!models) throw new Fault("worker_not_found", { param: "worker_id" });
-  const served = new Set(models);
+  const servedFor = (tenant: string | undefined): ReadonlySet<string> => {
+    const models = area.pool.models.ofWorker(workerId, tenant);
+    if (!models) throw new Fault("worker_not_found", { param: "worker_id" });
+    return new Set(models);
+  };
   return {
-    models: (tenant) => area.models(tenant).filter((card) => served.has(card.id)),
-    find: (name, tenant) => area.find(name, tenant, workerId),
+    models(tenant) {
+      const served = servedFor(tenant);
+      return area.models(tenant).filter((card) => served.has(card.id));
+    },
+    find(name, tenant) {
+      servedFor(tenant);
+      return area.find(name, tenant, workerId);
+    },
   };
 }
 

@@ -18,7 +18,7 @@ export interface HealthEvent {
 export interface HealthHost {
   /** Finds the seat that a worker has now. */
   seatOf(workerId: string): Seat | undefined;
-  /** Whether any other seat takes jobs for the model. */
+  /** Whether any other seat takes jobs for the model, of a caller whom this one serves. */
   hasOther(served: SeatModel): boolean;
   /** Called when a seat may get more or fewer jobs than before: it has to be ranked again, and may serve jobs that wait. */
   onChange(seat: Seat): void;

@@ -25,5 +25,5 @@ export class LeastLoaded implements RoutePolicy {
 
 function explain(seats: RankedSeats, demand: RouteDemand, usual: RouteReason): Route {
   if (demand.excluded !== NONE_EXCLUDED) return { reason: "retry" };
-  return { reason: seats.ready === 1 ? "only_worker" : usual };
+  return { reason: seats.isOnly(demand) ? "only_worker" : usual };
 }

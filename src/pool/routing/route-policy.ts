@@ -16,12 +16,14 @@ export interface RankedSeats {
   readonly ready: number;
   /** How many of them take jobs and are not out because they failed too often. */
   readonly healthy: number;
-  /** How many of them take jobs and must load the model first. */
-  readonly cold: number;
   /** What the speeds of its workers are compared with. */
   readonly speeds: Pick<ModelSpeeds, "isMeasured">;
   /** Whether one that is not out, busy or not, may serve the demand. */
   hasHealthy(demand: RouteDemand): boolean;
+  /** Whether one of those that serve the caller's tenant, and no other, takes jobs, busy or not. */
+  isOnly(demand: RouteDemand): boolean;
+  /** Whether one of those that serve the caller's tenant takes jobs and must load the model first. */
+  hasCold(demand: RouteDemand): boolean;
   /** Finds the first seat with room, in the order of `RoutePolicy.levelOf`. Without `accepts`, one seat is looked at. */
   first(accepts?: Accepts): SeatModel | undefined;
   /** Finds a session's seat if it serves the model, with or without room. */

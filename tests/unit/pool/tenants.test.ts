@@ -15,7 +15,7 @@ function callerOf(tenant: string, prefer?: "own"): Caller {
   return { ...createCaller(`key of ${tenant}`), tenant, ...(prefer && { prefer }) };
 }
 
-function setUp() {
+function setUp(onHealth?: () => void) {
   const clock = new FakeClock();
   const pool = new Pool({
     clock,
@@ -26,6 +26,7 @@ function setUp() {
     name: "llm",
     createPolicy: (host) => new FairQueue({ capacity: 100, clock, costOf: () => 1 }, host),
     routePolicy: new Soonest(),
+    ...(onHealth && { onHealth }),
   });
   const connect = (id: string, tenants?: readonly string[], slots = 1, models = ["m"]): ScriptedSession => {
     const session = new ScriptedSession(id, models, slots, clock);
@@ -83,7 +84,7 @@ describe("a worker for certain tenants", () => {
     connect("gpu", ["research"], 4, ["llama3:8b-instruct-q4_K_M"]);
     expect(start(callerOf("research"), "llama3:8b").worker).toBe("gpu");
     expect(codeOf(start(callerOf("sales"), "llama3:8b"))).toBe("model_not_found");
-    expect(codeOf(start(callerOf("sales"), "llama3:8b-instruct-q4_K_M", "gpu"))).toBe("model_not_found");
+    expect(codeOf(start(callerOf("sales"), "llama3:8b-instruct-q4_K_M", "gpu"))).toBe("worker_not_found");
   });
 
   test("leaves waiting callers of other tenants to other workers, whoever came first", () => {
@@ -123,6 +124,27 @@ describe("a worker for certain tenants", () => {
     expect(start(callerOf("sales")).worker).toBeUndefined();
     expect(start(callerOf("research")).worker).toBe("gpu");
   });
+});
+
+test("a worker is taken out of service only if another one serves some of the same tenants", () => {
+  for (const [others, times] of [
+    [["sales"], 0],
+    [["sales", "research"], 1],
+    [undefined, 1],
+  ] as const) {
+    let ejections = 0;
+    const { connect, start } = setUp(() => {
+      ejections += 1;
+    });
+    connect("other", others);
+    const gpu = connect("gpu", ["research"]);
+    for (let each = 0; each < 5; each += 1) {
+      start(callerOf("research"), "m", "gpu");
+      gpu.exchanges.at(-1)?.head({ status: 500, headers: [] });
+      gpu.exchanges.at(-1)?.end();
+    }
+    expect(ejections).toBe(times);
+  }
 });
 
 test("a key that prefers its own goes to a worker of its tenant while one is free, and elsewhere only then", () => {

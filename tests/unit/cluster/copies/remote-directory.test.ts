@@ -201,8 +201,8 @@ test("the stand-ins of an alias are those that peers serve", () => {
 test("a model is first seen when any peer saw it first, as long as it is known", () => {
   const { add, directory, clock } = setUp();
   const { group } = add("a", "m", 1);
-  directory.addRow({ plugin: "llm", firstSeenAt: 5000, info: { id: "m" } });
-  directory.addRow({ plugin: "llm", firstSeenAt: 3000, info: { id: "m" } });
+  directory.addRow({ plugin: "llm", firstSeenAt: 5000, info: { id: "m" } }, "b");
+  directory.addRow({ plugin: "llm", firstSeenAt: 3000, info: { id: "m" } }, "c");
   expect(directory.firstSeenAt("m")).toBe(3000);
   directory.remove(group);
   expect(directory.firstSeenAt("m")).toBe(3000);

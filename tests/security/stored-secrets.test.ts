@@ -120,6 +120,90 @@ test("the text of a made key is in no file of DATA_DIR, no backup, no log line, 
   }
 }, 60_000);
 
+test("neither a join token, nor a worker's proof or credential, is in a file of DATA_DIR, a backup, a log line or an HTTP answer", async () => {
+  const directory = temporaryDirectory();
+  ends.push(() => directory.remove());
+  const data = join(directory.path, "data");
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    PORT: "0",
+    HOST: "127.0.0.1",
+    LOG_LEVEL: "debug",
+    ADMIN_KEY,
+    DATA_DIR: data,
+    USAGE_FLUSH: "100ms",
+    START_GRACE: "0s",
+  };
+  const run = new ProgramRun([process.execPath, "src/main.ts"], env, ROOT);
+  ends.push(() => run.stop());
+  const url = await run.url();
+  const cli = (...args: string[]) => {
+    const command = [process.execPath, "src/cli/main.ts", ...args];
+    const { stdout, stderr } = Bun.spawnSync(command, { cwd: ROOT, env: { ...env, SERVER_URL: url } });
+    return { out: stdout.toString(), err: stderr.toString() };
+  };
+  const seen: Record<string, string> = {};
+  const tokenOf = (name: string): string => {
+    const { out, err } = cli("join-token", "create", name, "--uses", "1");
+    expect(out.trim()).toMatch(/^mj_[0-9a-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/);
+    seen[`creating ${name}`] = err;
+    return out.trim();
+  };
+  const [first, second, mistaken] = [
+    tokenOf("rack"),
+    tokenOf("again"),
+    "mj_000000000000_thisTokenWasNeverMadeByAnybody00_000000",
+  ];
+  const proofs = ["proof-that-nobody-may-find-0000001", "proof-that-nobody-may-find-0000002"];
+  const connect = (register: object): NativeWorker =>
+    new NativeWorker({ url, register: { models: ["m"], worker_id: "gpu", worker_name: "rack 3", ...register } });
+  const credentialOf = async (worker: NativeWorker): Promise<string> => {
+    const credential = String((await worker.registered())["credential"]);
+    expect(credential).toMatch(/^mk_[0-9a-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}$/);
+    return credential;
+  };
+  const worker = connect({ join_token: first, join_proof: proofs[0] });
+  const former = await credentialOf(worker);
+  worker.close();
+  // A used-up token, one that nobody has made, and a token in the place of a key.
+  for (const register of [{ join_token: first }, { join_token: mistaken }, { client_key: first }])
+    await connect(register).closed;
+  const again = connect({ join_token: second, join_proof: proofs[1], previous_client_key: former });
+  const credential = await credentialOf(again);
+  again.close();
+  await connect({ client_key: credential, previous_client_key: former }).registered();
+  expect((await connect({ client_key: former }).closed).reason).toBe("unauthorized");
+
+  const answer = async (path: string, key = ADMIN_KEY): Promise<void> => {
+    const response = await fetch(url + path, { headers: { authorization: `Bearer ${key}` } });
+    seen[path] = `${seen[path] ?? ""}${await response.text()}`;
+  };
+  for (const path of ["/api/keys", "/api/audit", "/api/state", "/api/state/jobs", "/api/usage", "/metrics", "/state"])
+    await answer(path);
+  for (const key of [first, former, credential]) await answer("/v1/models", key);
+  seen["keys list"] = JSON.stringify([cli("keys", "list", "--all"), cli("join-token", "list"), cli("audit")]);
+  seen["revocations"] = JSON.stringify([cli("keys", "revoke", "rack 3"), cli("join-token", "revoke", "again")]);
+  const backup = join(directory.path, "backup.db");
+  const copy = Bun.spawnSync([process.execPath, "src/cli/main.ts", "backup", backup], { cwd: ROOT, env });
+  expect(copy.exitCode).toBe(0);
+  seen["backup"] = readFileSync(backup).toString("latin1");
+  Object.assign(seen, filesIn(data));
+  expect(Object.keys(seen)).toEqual(expect.arrayContaining(["moorage.db", "moorage.db-wal"]));
+  expect(seen["/api/audit"]).toContain("worker.join");
+  expect(seen["backup"]).toContain('"name":"rack 3"');
+  await run.stop();
+  for (const [name, bytes] of Object.entries(filesIn(data))) seen[`${name} after the end`] = bytes;
+  seen["log"] = await run.output;
+  expect(seen["log"]).toContain("worker.key_replaced");
+
+  const secrets = [
+    ...[first, second, mistaken, former, credential].map((text) => text.split("_")[2] ?? text),
+    ...proofs,
+  ];
+  for (const [where, text] of Object.entries(seen))
+    expect(`${where}: ${secrets.filter((secret) => text.includes(secret)).length}`).toBe(`${where}: 0`);
+}, 60_000);
+
 test("keys, prompts, answers and end users are in no file of DATA_DIR, no backup, and no answer about usage, jobs or audit", async () => {
   const directory = temporaryDirectory();
   ends.push(() => directory.remove());

@@ -1,3 +1,4 @@
+import { DEFAULT_TENANT } from "../auth/caller.ts";
 import type { KeyBook } from "../keys/key-book.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import type { TenantBook } from "../keys/tenant-book.ts";
@@ -25,8 +26,8 @@ export function createKeyCharges(
     usedSince: usedById(book, (keyId, at) => meter.usedSince(keyId, at), keysOf),
     usedBefore: usedById(book, (keyId, at) => meter.usedBefore(keyId, at), keysOf),
   });
-  const take = ({ id, kind, limits, revokedAt }: KeyEntry): void => {
-    if (kind === "client" && revokedAt === undefined) charges.set(id, limits);
+  const take = ({ id, kind, limits, tenant = DEFAULT_TENANT, revokedAt }: KeyEntry): void => {
+    if (kind === "client" && revokedAt === undefined) charges.set(id, limits, tenant);
     else charges.delete(id);
   };
   for (const entry of book.list()) if (entry.kind === "client") take(entry);

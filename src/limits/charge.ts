@@ -11,7 +11,7 @@ export interface Hold {
   /** The limit's name: `parallel`, or `tenant.parallel` for that of a tenant. */
   readonly limit: string;
   readonly waitMs: number | undefined;
-  /** Whether it is a budget that is used up: no request waits until it resets. */
+  /** Whether the request does not wait until the limit allows it: at a used-up budget, or because its key or tenant says so. */
   readonly isFinal: boolean;
   /** Whether only limits that other keys share hold the request back. */
   readonly isShared: boolean;
@@ -29,8 +29,11 @@ export interface ChargePart {
 export interface ChargeTerms {
   readonly keyId: string;
   readonly tenant: string;
-  /** At least one. */
   readonly parts: readonly ChargePart[];
+  /** Whether its requests wait at a limit of theirs or of their tenant. If not, they are refused. */
+  readonly waits: boolean;
+  /** The charges of the key that have waiting jobs. */
+  readonly waiting: Set<KeyCharge>;
   /** The same for all keys that share limits with this one; undefined if none does. */
   readonly group: string | undefined;
   readonly calendar: Calendar;
@@ -46,13 +49,18 @@ export interface ChargeTerms {
 
 /** What one request takes from the limits of its key and its tenant, however many jobs serve it. */
 export class KeyCharge {
-  readonly #terms: ChargeTerms;
+  #terms: ChargeTerms;
+  /** The terms whose limits count the request; undefined while it is pending. */
+  #counted: ChargeTerms | undefined;
   readonly #inputTokens: number;
   readonly #expected: Amounts;
   #admittedAt: number | undefined;
   #isSettled = false;
-  /** The waiting jobs of the request while it is pending. */
+  /** The waiting jobs of the request, and those of them that have joined while it is pending. */
+  #waiting = 0;
   #pending = 0;
+  /** The jobs that have a slot. */
+  #running = 0;
 
   /** `expected` is what the request is expected to use, including `inputTokens`. */
   constructor(terms: ChargeTerms, inputTokens: number, expected: Amounts) {
@@ -63,6 +71,10 @@ export class KeyCharge {
 
   get keyId(): string {
     return this.#terms.keyId;
+  }
+
+  get tenant(): string {
+    return this.#terms.tenant;
   }
 
   get group(): string | undefined {
@@ -100,7 +112,10 @@ export class KeyCharge {
     const { parts, clock } = this.#terms;
     for (; this.#pending > 0; this.#pending -= 1)
       for (const { allowance } of parts) allowance.removePending(this.#expected);
-    if (this.#admittedAt === undefined) for (const { allowance } of parts) allowance.begin(this.#expected);
+    if (this.#counted === undefined) {
+      this.#counted = this.#terms;
+      for (const { allowance } of parts) allowance.begin(this.#expected);
+    }
     this.#admittedAt ??= clock.elapsed();
     this.#noteUse();
   }
@@ -112,6 +127,28 @@ export class KeyCharge {
       if (isPending) allowance.addPending(this.#expected);
     }
     if (isPending) this.#pending += 1;
+    this.#waiting += 1;
+    this.#terms.waiting.add(this);
+    this.#noteUse();
+  }
+
+  /**
+   * Takes over what has changed for the key while the request waits: other limits, or another tenant. A request of which a job runs
+   * stays with the tenant that it began with, and one that was admitted stays counted where it was.
+   */
+  follow(terms: ChargeTerms): void {
+    if (this.#running > 0) return;
+    const [before, waiting, pending] = [this.#terms, this.#waiting, this.#pending];
+    for (const { allowance } of before.parts) {
+      for (let count = 0; count < waiting; count += 1) allowance.leave();
+      for (let count = 0; count < pending; count += 1) allowance.removePending(this.#expected);
+    }
+    for (const { allowance } of terms.parts) {
+      for (let count = 0; count < waiting; count += 1) allowance.join();
+      for (let count = 0; count < pending; count += 1) allowance.addPending(this.#expected);
+    }
+    this.#noteUse();
+    this.#terms = terms;
     this.#noteUse();
   }
 
@@ -122,16 +159,20 @@ export class KeyCharge {
       if (isPending) allowance.removePending(this.#expected);
     }
     if (isPending) this.#pending -= 1;
+    this.#waiting -= 1;
+    if (this.#waiting === 0) this.#terms.waiting.delete(this);
     this.#noteUse();
   }
 
   begin(): void {
+    this.#running += 1;
     for (const { allowance } of this.#terms.parts) allowance.occupy();
     this.#noteUse();
     this.#tell();
   }
 
   end(): void {
+    this.#running -= 1;
     for (const { allowance } of this.#terms.parts) allowance.vacate();
     this.#noteUse();
     this.#tell();
@@ -142,14 +183,16 @@ export class KeyCharge {
    * settled already.
    */
   settle(used: Amounts): void {
-    if (this.#admittedAt === undefined || this.#isSettled) return;
+    if (this.#counted === undefined || this.#isSettled) return;
     this.#isSettled = true;
-    for (const { allowance } of this.#terms.parts) {
+    for (const { allowance } of this.#counted.parts) {
       allowance.settle(this.#expected, used);
       allowance.expectation.learn(this.#inputTokens, used);
     }
-    this.#noteUse();
+    this.#noteUse(this.#counted);
     this.#tell();
+    // The key was moved to another tenant after that.
+    if (this.#counted.group !== this.#terms.group) this.#tell(this.#counted);
   }
 
   /** Sets the headers that tell the client how much its limits leave now. */
@@ -160,7 +203,7 @@ export class KeyCharge {
 
   #refusedBy({ allowance }: ChargePart, timeoutMs: number, ahead: number): Held | undefined {
     const held = allowance.heldBy(this.#expected) ?? allowance.full();
-    if (held && (held.kind === "spent" || !allowance.waits)) return held;
+    if (held && this.#isFinal(held, allowance)) return held;
     const crowded = allowance.crowded();
     if (crowded) return crowded;
     if (!held && ahead === 0) return undefined;
@@ -168,25 +211,29 @@ export class KeyCharge {
     return (wait?.waitMs ?? 0) > timeoutMs ? wait : undefined;
   }
 
-  #noteUse(): void {
-    const { onUse, parts } = this.#terms;
+  /** Whether the request does not wait until the limit allows it. */
+  #isFinal({ kind }: Held, { waits }: Allowance): boolean {
+    return kind === "spent" || !waits || !this.#terms.waits;
+  }
+
+  #noteUse({ onUse, parts } = this.#terms): void {
     if (onUse) for (const { id } of parts) onUse(id);
   }
 
   /** Tells of the key alone, or of all keys that share limits with it. */
-  #tell(): void {
-    const { onChange, group, keyId } = this.#terms;
+  #tell({ onChange, group, keyId } = this.#terms): void {
     onChange(group ?? keyId, keyId);
   }
 
   /** Returns the limit that holds for longest: a used-up budget, else one that depends on others, else the longest wait. */
   #holdBy(heldBy: (allowance: Allowance, expected: Amounts) => Held | undefined): Hold | undefined {
     let longest: { readonly part: ChargePart; readonly held: Held } | undefined;
-    let isShared = true;
+    let [isShared, isFinal] = [true, false];
     for (const part of this.#terms.parts) {
       const held = heldBy(part.allowance, this.#expected);
       if (!held) continue;
       isShared &&= part.holder.kind === "tenant";
+      isFinal ||= this.#isFinal(held, part.allowance);
       if (!longest || waitOf(held) > waitOf(longest.held)) longest = { part, held };
     }
     if (!longest) return undefined;
@@ -194,7 +241,7 @@ export class KeyCharge {
     return {
       limit: labelOf(held.limit, part.holder),
       waitMs: held.kind === "busy" ? held.waitMs : undefined,
-      isFinal: held.kind === "spent",
+      isFinal,
       isShared,
       fault: () => this.#faultOf(part, held),
     };

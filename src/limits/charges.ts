@@ -22,6 +22,10 @@ export class KeyCharges {
   readonly #tenants = new Map<string, ChargePart>();
   /** What the latest requests of keys had in common, by the ids of the keys. Forgotten with each change of their limits. */
   readonly #terms = new Map<string, ChargeTerms>();
+  /** The keys whose requests are refused at their limits, and at those of their tenant. */
+  readonly #refusing = new Set<string>();
+  /** The charges that have waiting jobs, by the ids of their keys. */
+  readonly #waiting = new Map<string, Set<KeyCharge>>();
   readonly #listeners: ((id: string, keyId: string) => void)[] = [];
   readonly #tell = (id: string, keyId = id): void => {
     for (const listener of this.#listeners) listener(id, keyId);
@@ -51,10 +55,16 @@ export class KeyCharges {
     this.#listeners.push(listener);
   }
 
-  /** Takes over the limits of a key. Requests that former limits held back may continue. */
-  set(keyId: string, limits: KeyLimits): void {
+  /**
+   * Takes over the limits of a key, and its tenant, which stays the same unless given. Requests that former limits held back may
+   * continue, and those that wait follow the key to the limits of its tenant.
+   */
+  set(keyId: string, limits: KeyLimits, tenant?: string): void {
     this.#allowances.set(keyId, limits);
+    if (limits.onLimit === "refuse") this.#refusing.add(keyId);
+    else this.#refusing.delete(keyId);
     this.#terms.delete(keyId);
+    for (const charge of this.#waiting.get(keyId) ?? []) charge.follow(this.#termsFor(keyId, tenant ?? charge.tenant));
     this.#onUse?.(keyId);
     this.#tell(keyId);
   }
@@ -62,6 +72,7 @@ export class KeyCharges {
   /** Forgets a key that no longer exists. */
   delete(keyId: string): void {
     this.set(keyId, {});
+    this.#waiting.delete(keyId);
   }
 
   /** Takes over the limits that all keys of a tenant share. They hold for requests that arrive from now on. */
@@ -113,16 +124,25 @@ export class KeyCharges {
     if (keyId === undefined) return undefined;
     const known = this.#terms.get(keyId);
     if (known?.tenant === tenant) return known;
+    return this.#allowances.of(keyId) || this.#tenants.has(tenant) ? this.#termsFor(keyId, tenant) : undefined;
+  }
+
+  #termsFor(keyId: string, tenant: string): ChargeTerms {
+    const known = this.#terms.get(keyId);
+    if (known?.tenant === tenant) return known;
+    const waiting = this.#waiting.get(keyId) ?? new Set();
+    this.#waiting.set(keyId, waiting);
     const allowance = this.#allowances.of(keyId);
     const shared = this.#tenants.get(tenant);
     const parts: ChargePart[] = [];
     if (allowance) parts.push({ id: keyId, holder: A_KEY, allowance });
     if (shared) parts.push(shared);
-    if (parts.length === 0) return undefined;
     const terms = {
       keyId,
       tenant,
       parts,
+      waits: !this.#refusing.has(keyId),
+      waiting,
       group: shared?.id,
       calendar: this.#allowances.calendar,
       clock: this.#options.clock,

@@ -7,7 +7,10 @@ export interface Hold {
   readonly limit: string;
   /** Milliseconds after which it may let the request continue; undefined if that depends on another request of the key. */
   readonly waitMs: number | undefined;
-  /** Whether waiting is useless, because the limit will hold for longer than a request may wait. */
+  /**
+   * Whether the request must not wait, because the limit will hold for longer than a request may wait, or because requests of the key
+   * are refused at their limits.
+   */
   readonly isFinal: boolean;
   /** Whether only limits that other keys share hold the request back. */
   readonly isShared: boolean;

@@ -102,6 +102,13 @@ export class LimitedRig {
     this.charges.setTenant(tenant, limits);
   }
 
+  /** Moves a key to another tenant. */
+  move(key: string, tenant: string, limits: KeyLimits = {}): void {
+    this.#tenants.set(key, tenant);
+    this.#callers.delete(key);
+    this.charges.set(key, limits, tenant);
+  }
+
   /** Sets the weight of a key that has not asked for anything yet. */
   weigh(key: string, weight: number): void {
     this.#weights.set(key, weight);

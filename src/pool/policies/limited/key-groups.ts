@@ -17,31 +17,44 @@ export class KeyGroups {
   /** Adds a key to the group that its charge names, if it names one. */
   enter(key: WaitingKey): void {
     const { group: id } = key.charge;
+    key.group = id;
     if (id === undefined) return;
     const group = this.#groups.get(id) ?? new KeyGroup();
     this.#groups.set(id, group);
     group.keys.add(key);
   }
 
+  /**
+   * Moves a key to the group that its charge names now. Returns the keys that are left in the one before; undefined for a key that
+   * has stayed where it was.
+   */
+  follow(key: WaitingKey): readonly WaitingKey[] | undefined {
+    if (key.group === key.charge.group) return undefined;
+    const left = this.leave(key);
+    this.enter(key);
+    return left;
+  }
+
   /** Removes a key from its group. Returns the keys that are left in it. */
   leave(key: WaitingKey): readonly WaitingKey[] {
-    const { group: id } = key.charge;
-    const group = this.of(key.charge);
+    const { group: id } = key;
+    const group = this.of(key);
     group?.keys.delete(key);
+    key.group = undefined;
     if (id !== undefined && group?.keys.size === 0) this.#groups.delete(id);
     return [...(group?.keys ?? [])];
   }
 
   /** Returns a key, and those that share limits with it. */
   sharersOf(key: WaitingKey): readonly WaitingKey[] {
-    const group = this.of(key.charge);
+    const group = this.of(key);
     return group ? [...group.keys] : [key];
   }
 
   /** Puts keys in their turn: one key, or all of one group, of which those with pending tickets are returned. */
   inTurn(keys: readonly WaitingKey[]): readonly WaitingKey[] {
     const [first] = keys;
-    const group = first && this.of(first.charge);
+    const group = first && this.of(first);
     return group ? group.inTurn() : keys;
   }
 }

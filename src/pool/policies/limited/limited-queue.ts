@@ -61,6 +61,9 @@ export class LimitedQueue implements QueuePolicy {
     options.charges.onChange((id, keyId) => {
       if (this.#keys.size === 0) return;
       const key = this.#keys.get(keyId);
+      // The key may have been moved to another tenant.
+      const left = key && this.#groups.follow(key);
+      if (left) this.#look(left);
       const group = this.#groups.get(id);
       if (group) this.#look([...group.keys]);
       // The key may share other limits than when the request began, or none.
@@ -188,7 +191,7 @@ export class LimitedQueue implements QueuePolicy {
       return;
     }
     const woken: Ticket[] = [];
-    for (const key of keys) if (key.pending[0]?.charge?.admissionHold()?.isFinal) this.#refuseAll(key);
+    this.#refuseHeld(keys);
     for (let key = this.#nextAt(keys); key; key = this.#nextAt(keys)) {
       const tickets = key.takeRequest();
       const charge = tickets[0]?.charge;
@@ -202,6 +205,8 @@ export class LimitedQueue implements QueuePolicy {
       }
       woken.push(...tickets);
     }
+    // What was admitted may have used up what others of the group would have needed.
+    if (woken.length > 0) this.#refuseHeld(keys);
     this.#await(keys);
     const released: Ticket[] = [];
     for (const key of keys)
@@ -224,12 +229,12 @@ export class LimitedQueue implements QueuePolicy {
 
   /** Notes the latest charge of a key, and the group that it names. */
   #enter(key: WaitingKey, charge: Charge): void {
-    const isMoved = key.charge.group !== charge.group;
-    const left = isMoved ? this.#groups.leave(key) : [];
+    const isNew = !this.#keys.has(charge.keyId);
     key.charge = charge;
     this.#keys.set(charge.keyId, key);
-    this.#groups.enter(key);
-    if (!isMoved) return;
+    const left = isNew ? undefined : this.#groups.follow(key);
+    if (isNew) this.#groups.enter(key);
+    if (!left) return;
     this.#await(left);
     this.#await(this.#groups.sharersOf(key));
   }
@@ -242,7 +247,14 @@ export class LimitedQueue implements QueuePolicy {
     this.#setHeld(key, undefined);
   }
 
-  /** Refuses the pending tickets of a key whose budget is used up. Admitted ones have reserved their part of it. */
+  /**
+   * Refuses the pending tickets of keys whose first one must not wait: at a used-up budget, of which admitted ones have reserved their
+   * part, or because the key refuses at its limits. Waiting for the turn of another key is no limit of its own.
+   */
+  #refuseHeld(keys: readonly WaitingKey[]): void {
+    for (const key of keys) if (key.pending[0]?.charge?.admissionHold()?.isFinal) this.#refuseAll(key);
+  }
+
   #refuseAll(key: WaitingKey): void {
     for (const ticket of [...key.pending]) {
       const fault = ticket.charge?.admissionHold()?.fault();

@@ -7,6 +7,8 @@ export class WaitingKey {
   readonly caller: Ticket["caller"];
   /** The charge of the latest ticket, which tells about the limits of the key. */
   charge: Charge;
+  /** The group that it is in, by the name that its charge had for it; undefined if it is in none. */
+  group: string | undefined;
   /** The tickets that the limits have not admitted yet, in the order of their numbers. */
   readonly pending: Ticket[] = [];
   /** The admitted tickets, which the inner policy has. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { KeyLimits } from "../../../../../src/keys/key-terms.ts";
 import { REST_MS } from "../../../../../src/pool/slots.ts";
 import { type Asked, LimitedRig, QUEUE_TIMEOUT_MS } from "../../../../support/limited-rig.ts";
 import { times } from "../../../../support/times.ts";
@@ -179,6 +180,111 @@ test("a key that refuses at its limits gets 429 at once with Retry-After", () =>
   rig.connect("w", 10);
   rig.ask("a");
   expect(rig.ask("a").fault).toMatchObject({ code: "rate_limit_exceeded", limit: "parallel", retryAfterS: 2 });
+});
+
+describe("a key that refuses at its limits", () => {
+  test("is refused at a limit of its tenant as well, although other keys of it wait there", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { onLimit: "refuse" });
+    rig.share("team", { requestsPerMinute: 1 }, "a", "b");
+    rig.connect("w", 10);
+    rig.ask("b");
+    expect(rig.ask("a").fault?.code).toBe("rate_limit_exceeded");
+    expect(rig.ask("b").wait?.limit()).toBe("tenant.requests_per_minute");
+  });
+
+  test("waits for the turn of another key, and is refused once a limit says no to itself", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 100, onLimit: "refuse" });
+    rig.share("team", { tokensPerMinute: 1000 }, "a", "b");
+    rig.connect("w", 10);
+    rig.end(rig.ask("b"), 500);
+    const large = rig.ask("b", { tokens: 900 });
+    const small = rig.ask("a", { tokens: 300 });
+    expect([small.fault, small.claim]).toEqual([undefined, undefined]);
+    rig.clock.advance(61_000);
+    expect(large.claim).toBeDefined();
+    expect(small.fault?.code).toBe("rate_limit_exceeded");
+    expect(rig.waiting("a")).toEqual([]);
+  });
+
+  test("is served when its turn comes and its limits allow it", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { parallel: 100, onLimit: "refuse" });
+    rig.share("team", { tokensPerMinute: 1000 }, "a", "b");
+    rig.connect("w", 10);
+    rig.end(rig.ask("b"), 500);
+    rig.ask("b", { tokens: 600 });
+    const small = rig.ask("a", { tokens: 300 });
+    rig.clock.advance(61_000);
+    expect(small.claim).toBeDefined();
+  });
+
+  test("may be told so while requests wait, which are refused then", () => {
+    const rig = new LimitedRig();
+    rig.limit("a", { requestsPerMinute: 1 });
+    rig.connect("w", 10);
+    rig.ask("a");
+    const held = rig.ask("a");
+    expect(held.wait?.limit()).toBe("requests_per_minute");
+    rig.limit("a", { requestsPerMinute: 1, onLimit: "refuse" });
+    expect(held.fault?.code).toBe("rate_limit_exceeded");
+  });
+});
+
+describe("a key that is moved to another tenant", () => {
+  test("takes its waiting requests along: they wait no longer for the limits of the former one", () => {
+    const rig = new LimitedRig();
+    rig.share("full", { requestsPerMinute: 1, tokensPerDay: 1000 }, "a", "b");
+    rig.share("free", { requestsPerMinute: 10 }, "c");
+    rig.connect("w", 10);
+    rig.ask("b");
+    const [held, other] = [rig.ask("a"), rig.ask("b")];
+    rig.move("a", "free");
+    expect(held.claim).toBeDefined();
+    expect(other.wait?.limit()).toBe("tenant.requests_per_minute");
+    expect(rig.charges.allowances.of("tenant:free")?.requestsLeft(rig.clock.elapsed())?.left).toBe(9);
+    expect(rig.charges.allowances.of("tenant:full")?.waiting).toBe(1);
+    // Also to a tenant without limits.
+    rig.move("b", "plain");
+    expect(other.claim).toBeDefined();
+    rig.end(held);
+    rig.end(other);
+    expect(rig.charges.allowances.of("tenant:full")?.waiting).toBe(0);
+  });
+
+  test("does not keep the keys of its former tenant waiting for its turn", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { tokensPerMinute: 1000 }, "a", "b");
+    rig.share("other", { tokensPerMinute: 100 }, "c");
+    rig.connect("w", 10);
+    rig.ask("b", { tokens: 500 });
+    rig.ask("a", { tokens: 900 });
+    const small = rig.ask("b", { tokens: 300 });
+    expect(small.claim).toBeUndefined();
+    rig.move("a", "other");
+    rig.clock.advance(2);
+    expect(small.claim).toBeDefined();
+  });
+
+  test("waits for the jobs of the new one, while what runs and was counted stays where it began", () => {
+    const rig = new LimitedRig();
+    rig.share("one", { parallel: 1, requestsPerMinute: 5 }, "a");
+    rig.share("two", { parallel: 1, requestsPerMinute: 5 }, "b");
+    rig.connect("w", 10);
+    const [running, own] = [rig.ask("a"), rig.ask("b")];
+    const held = rig.ask("a");
+    rig.move("a", "two");
+    expect(held.claim).toBeUndefined();
+    rig.end(running);
+    expect(held.claim).toBeUndefined();
+    rig.end(own);
+    expect(held.claim).toBeDefined();
+    rig.end(held);
+    const left = ["one", "two"].map((name) => rig.charges.allowances.of(`tenant:${name}`));
+    expect(left.map((each) => each?.running)).toEqual([0, 0]);
+    expect(left.map((each) => each?.isInUse)).toEqual([false, false]);
+  });
 });
 
 test("max_waiting bounds the jobs of a key that wait", () => {
@@ -496,6 +602,71 @@ test("whatever comes and goes, no limit is passed, nobody is forgotten, and noth
         const allowance = rig.charges.allowances.of(key);
         if (!allowance) continue;
         expect([allowance?.running, allowance?.waiting]).toEqual([0, 0]);
+      }
+      expect(rig.wrongs).toEqual([]);
+    }),
+    { numRuns: times(300) },
+  );
+});
+
+test("however keys are moved between tenants and told to refuse, nobody is forgotten, and nothing is left over", () => {
+  const key = fc.constantFrom("a", "b", "c");
+  const step = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ do: fc.constant("ask" as const), key, tokens: fc.nat({ max: 400 }), part: fc.boolean() }),
+    },
+    { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("end" as const, "abandon" as const), at: fc.nat() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant("move" as const),
+        key,
+        tenant: fc.constantFrom("one", "two", "plain"),
+        limits: fc.constantFrom<KeyLimits>({}, { parallel: 2 }, { onLimit: "refuse" }, { requestsPerMinute: 3 }),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.constantFrom(1, 300, 61_000) }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
+      const rig = new LimitedRig(20);
+      rig.share("one", { parallel: 2, requestsPerMinute: 4 }, "a", "b");
+      rig.share("two", { parallel: 3, tokensPerMinute: 1000 }, "c");
+      rig.connect("w", 6);
+      const jobs = (): Asked[] => rig.asked.filter(({ claim }) => claim !== undefined);
+      for (const each of steps) {
+        if (each.do === "ask") {
+          const of = each.part ? rig.running(each.key)[0] : undefined;
+          rig.ask(each.key, { tokens: each.tokens, ...(of ? { of } : {}) });
+        } else if (each.do === "pass") {
+          rig.clock.advance(each.ms);
+        } else if (each.do === "move") {
+          rig.move(each.key, each.tenant, each.limits);
+        } else if (each.do === "abandon") {
+          const waiting = rig.asked.filter(({ wait, begunAt, fault }) => wait && begunAt === undefined && !fault);
+          const gone = waiting[each.at % Math.max(1, waiting.length)];
+          gone?.wait?.leave();
+          gone?.charge?.settle({ tokens: 0, audioSeconds: 0 });
+          if (gone) rig.asked.splice(rig.asked.indexOf(gone), 1);
+        } else {
+          const job = jobs()[each.at % Math.max(1, jobs().length)];
+          if (job) rig.end(job, 100);
+        }
+        rig.clock.advance(REST_MS);
+        const firsts = ["a", "b", "c"].map((name) => rig.waiting(name).find((one) => isPending(one))?.charge);
+        for (const charge of firsts) expect(charge?.admissionHold()?.isFinal ?? false).toBe(false);
+        if (firsts.some((charge) => charge)) expect(firsts.some((charge) => charge?.admissionHold())).toBe(true);
+      }
+      for (let round = 0; round < 30; round += 1) {
+        for (const job of jobs()) rig.end(job, 1);
+        rig.clock.advance(61_000);
+      }
+      for (const { charge } of rig.asked) charge?.settle({ tokens: 0, audioSeconds: 0 });
+      expect([rig.pool.busyTotal, rig.pool.queueLength, rig.clock.pending]).toEqual([0, 0, 0]);
+      for (const name of ["a", "b", "c", "tenant:one", "tenant:two"]) {
+        const allowance = rig.charges.allowances.of(name);
+        if (allowance) expect([allowance.running, allowance.waiting, allowance.isInUse]).toEqual([0, 0, false]);
       }
       expect(rig.wrongs).toEqual([]);
     }),

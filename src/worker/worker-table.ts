@@ -50,7 +50,7 @@ export function workerTable(hostname: string) {
       variable: "STATE_FILE",
       absent: undefined,
       says: "a file for each server in the user's state directory",
-      help: "File in which a worker that has joined keeps its key and its id. Each worker needs its own; without a key in it, and without JOIN_TOKEN, it is not used.",
+      help: "File in which a worker that has joined keeps its key and its id, for each server that it has joined. Each worker needs its own; without a key in it, and without JOIN_TOKEN, it is not used.",
     }),
     name: unset(line(MAX_TEXT_CHARS), {
       variable: "CLIENT_NAME",

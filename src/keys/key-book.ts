@@ -4,7 +4,7 @@ import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { digestOfFile, isSameInFile } from "./file-entries.ts";
 import { agreed } from "./key-changes.ts";
-import { type KeyDraft, KeyDrafts, type KeyUse, type Request, type SecretDraft } from "./key-drafts.ts";
+import { type ChangeRequest, type KeyDraft, KeyDrafts, type KeyUse, type SecretDraft } from "./key-drafts.ts";
 import type { KeyEntry, KeyKind } from "./key-entry.ts";
 import { type HeldKey, KeyIndex } from "./key-index.ts";
 import type { KeyRecords } from "./key-records.ts";
@@ -141,7 +141,7 @@ export class KeyBook {
   }
 
   /** Makes a key. A repeated request gets the key that the first one made; see `key_already_shown` for the limits of that. */
-  create(spec: KeySpec, request: Request): MadeKey {
+  create(spec: KeySpec, request: ChangeRequest): MadeKey {
     return this.commitSecret(this.drafts.create(spec, request));
   }
 
@@ -151,12 +151,12 @@ export class KeyBook {
   }
 
   /** Ends a key for good. Does nothing to one that is revoked already. */
-  revoke(id: string, request: Request): KeyEntry {
+  revoke(id: string, request: ChangeRequest): KeyEntry {
     return this.commit(this.drafts.revoke(id, request));
   }
 
   /** Gives a key another secret, and lets the current one be used for `overlapMs` more. Repetitions are as for `create`. */
-  rotate(id: string, overlapMs: number, request: Request): MadeKey {
+  rotate(id: string, overlapMs: number, request: ChangeRequest): MadeKey {
     return this.commitSecret(this.drafts.rotate(id, overlapMs, request));
   }
 

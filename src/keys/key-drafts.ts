@@ -15,7 +15,7 @@ import {
 } from "./key-text.ts";
 
 /** Who makes a change, and the name that the request gives itself so that a repetition of it changes nothing more. */
-export interface Request {
+export interface ChangeRequest {
   /** The name of the caller. */
   readonly by: string;
   /** The header `Idempotency-Key`; undefined for a request that may be carried out again. */
@@ -71,7 +71,7 @@ export class KeyDrafts {
    * The draft of a new key. A named request gets the same id on every server, so two servers that carry it out at the same
    * time make one key. Throws `key_already_shown` for a repetition of a request whose answer is not known here any more.
    */
-  create(spec: KeySpec, request: Request): SecretDraft {
+  create(spec: KeySpec, request: ChangeRequest): SecretDraft {
     const operation = operationOf("create", request);
     const { expiresAt, ...terms } = spec.terms;
     const wanted: Asked = { what: JSON.stringify({ ...spec, terms }), expiresAt };
@@ -87,7 +87,7 @@ export class KeyDrafts {
   }
 
   /** Returns the text that was made when a named request created this key; undefined if it is not remembered, or not valid any more. */
-  textOf({ secret }: KeyEntry, request: Request): string | undefined {
+  textOf({ secret }: KeyEntry, request: ChangeRequest): string | undefined {
     const operation = operationOf("create", request);
     const text = operation === undefined ? undefined : this.#answers.find(operation)?.text;
     return text !== undefined && keyHash(text) === secret.hash ? text : undefined;
@@ -98,13 +98,13 @@ export class KeyDrafts {
     return { kind: "changed", entry: patched(before, patch), before };
   }
 
-  revoke(id: string, request: Request): KeyDraft {
+  revoke(id: string, request: ChangeRequest): KeyDraft {
     const before = this.#find(id);
     return { kind: "revoked", entry: revoked(before, this.#change(request)), before };
   }
 
   /** Repetitions are as for `create`. */
-  rotate(id: string, overlapMs: number, request: Request): SecretDraft {
+  rotate(id: string, overlapMs: number, request: ChangeRequest): SecretDraft {
     const before = this.#find(id);
     const operation = operationOf(`rotate ${id}`, request);
     const wanted: Asked = { what: String(overlapMs) };
@@ -147,7 +147,7 @@ export class KeyDrafts {
     return id;
   }
 
-  #change({ by }: Request): Change {
+  #change({ by }: ChangeRequest): Change {
     return { now: this.#options.clock.now(), by };
   }
 
@@ -190,6 +190,6 @@ function operationsOf({ secret, former }: KeyEntry): readonly string[] {
 }
 
 /** Identifies a named request by a digest, because its name may be anything. Names of two callers do not meet. */
-function operationOf(what: string, { by, idempotencyKey }: Request): string | undefined {
+function operationOf(what: string, { by, idempotencyKey }: ChangeRequest): string | undefined {
   return idempotencyKey === undefined ? undefined : keyHash(JSON.stringify([what, by, idempotencyKey]));
 }

@@ -1,7 +1,7 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import type { KeyBook, MadeKey } from "./key-book.ts";
-import type { KeyDraft, KeyUse, Request, SecretDraft } from "./key-drafts.ts";
+import type { ChangeRequest, KeyDraft, KeyUse, SecretDraft } from "./key-drafts.ts";
 import type { KeyEntry } from "./key-entry.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
 import type { SharedKeys } from "./shared-keys.ts";
@@ -51,7 +51,7 @@ export class KeyWriter {
     this.#options = options;
   }
 
-  create(spec: KeySpec, request: Request): Promise<MadeKey> {
+  create(spec: KeySpec, request: ChangeRequest): Promise<MadeKey> {
     const { drafts } = this.#options.book;
     const name = request.idempotencyKey;
     return this.#make(name === undefined ? undefined : `${request.by} ${name}`, () => drafts.create(spec, request));
@@ -61,11 +61,11 @@ export class KeyWriter {
     return this.#change(id, (drafts) => drafts.update(id, patch));
   }
 
-  revoke(id: string, request: Request): Promise<KeyEntry> {
+  revoke(id: string, request: ChangeRequest): Promise<KeyEntry> {
     return this.#change(id, (drafts) => drafts.revoke(id, request));
   }
 
-  rotate(id: string, overlapMs: number, request: Request): Promise<MadeKey> {
+  rotate(id: string, overlapMs: number, request: ChangeRequest): Promise<MadeKey> {
     return this.#make(id, () => this.#options.book.drafts.rotate(id, overlapMs, request));
   }
 

@@ -1,5 +1,5 @@
 /** What requests used, added up. All numbers are whole and not negative. */
-export interface Amounts {
+export interface UsageAmounts {
   readonly requests: number;
   /** Requests that failed. */
   readonly failures: number;
@@ -17,7 +17,7 @@ export interface Amounts {
 }
 
 /** A sum of amounts, to which more can be added. */
-export class Sum implements Amounts {
+export class Sum implements UsageAmounts {
   requests = 0;
   failures = 0;
   input = 0;
@@ -28,7 +28,7 @@ export class Sum implements Amounts {
   heldMs = 0;
   estimated = 0;
 
-  add(more: Amounts): void {
+  add(more: UsageAmounts): void {
     this.requests += more.requests;
     this.failures += more.failures;
     this.input += more.input;

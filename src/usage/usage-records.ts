@@ -1,4 +1,4 @@
-import type { Amounts } from "./amounts.ts";
+import type { UsageAmounts } from "./amounts.ts";
 
 /** The length of the periods that usage is added up over. Days are those of UTC. */
 export type Step = "minute" | "hour" | "day";
@@ -36,7 +36,7 @@ export interface UsageOwner {
 }
 
 /** What one owner used within a minute, or within a part of it. */
-export interface UsageCell extends UsageOwner, Amounts {
+export interface UsageCell extends UsageOwner, UsageAmounts {
   /** The beginning of the minute, in milliseconds since 1970. */
   readonly at: number;
 }

@@ -18,7 +18,7 @@ export interface JoinRequest {
   readonly previousOwner?: string | undefined;
   /** Whether requests to the worker come from callers whose tenants are known. A token for certain tenants needs that. */
   readonly knowsTenants: boolean;
-  /** Whether the id that is registered now is free, or belongs to this owner, which is undefined for a key that is not made yet. */
+  /** Whether the id that is registered now, and that of the key, are free or belong to this owner, which is undefined for a key that is not made yet. */
   mayHaveId(owner: string | undefined): boolean;
 }
 

@@ -195,7 +195,7 @@ export class WorkerEndpoint implements Intake {
       name: hello.name,
       knowsTenants: this.#options.greeting.knowsTenants !== false,
       previousKey: hello.previousKey,
-      mayHaveId: (claimant) => this.#mayClaim(workerId, claimant),
+      mayHaveId: (claimant) => this.#mayClaim(workerId, claimant) && this.#mayClaim(boundId, claimant),
     });
     return this.#admit(peer, admission, workerId);
   }

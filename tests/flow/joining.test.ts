@@ -136,6 +136,16 @@ test("a credential registers the ids that it is bound to, and no other", async (
   expect((await connect({ client_key, worker_id: "gpu.2" }).registered())["worker_id"]).toBe("gpu.2");
 });
 
+test("a token makes no key that is bound to an id of another key", async () => {
+  const other = connect({ join_token: token(), worker_id: "w7" });
+  await other.registered();
+  const joinToken = token();
+  const register = { join_token: joinToken, join_ids: ["w7", "w9"], worker_id: "w9" };
+  expect((await connect(register).closed).reason).toStartWith("id in use");
+  expect(book.findByText(joinToken)?.uses).toBeUndefined();
+  expect(joined().workerId).toBe("w7");
+});
+
 test("all sessions that come with one credential have its slots together", async () => {
   const worker = connect({ join_token: token({ maxSlots: 2 }), worker_id: "gpu", max_concurrency: 8 });
   const client_key = String((await worker.registered())["credential"]);

@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { showPart } from "../support/browser.ts";
+import { showPart, signIn } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import { TestServer } from "../support/test-server.ts";
 
@@ -102,4 +102,17 @@ test("requests that have ended are listed with caller, worker, reason and tokens
   await rows.filter({ hasText: EVIL }).first().waitFor({ state: "detached" });
   expect(await rows.count()).toBe(1);
   await rows.filter({ hasText: "attic" }).locator(".badge", { hasText: "failed" }).waitFor();
+});
+
+test("the plots are drawn in a browser on a machine without a language, whose formatters refuse its name", async () => {
+  const server = await start();
+  const page = await pages.open();
+  // What Chromium says with LANG=C.
+  await page.addInitScript(`Object.defineProperty(Navigator.prototype, "language", { get: () => "en-US@posix" })`);
+  await signIn(page, server.url);
+  await page.waitForSelector("#tab-overview canvas");
+  await page.click('header a[href="#usage"]');
+  await page.waitForSelector("#tab-usage figcaption >> text=3600 tokens");
+  await page.waitForSelector(".usage-plot canvas");
+  expect(await inked(page)).toBe(true);
 });

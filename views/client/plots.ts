@@ -3,6 +3,7 @@ import type { AlpineApi } from "./alpine.js";
 import { bytes, count, duration, rate } from "./format.ts";
 import type { History } from "./history.ts";
 import type { PoolStore } from "./pool-store.ts";
+import "./language.ts";
 import UPlot from "./uplot.js";
 
 /** One line of a plot. `color` is a custom property of the style sheet. */

@@ -1,5 +1,6 @@
 import type { SeriesRange } from "../../src/usage/series-view.ts";
 import type { AlpineApi } from "./alpine.js";
+import "./language.ts";
 import UPlot from "./uplot.js";
 import type { Drawing } from "./usage.ts";
 import { amountText, periodAt, stacked, untilEnd } from "./usage-data.ts";

@@ -123,8 +123,13 @@ export class AdminClient {
     const active = named.filter(({ status }) => status === "active");
     const [found, ...others] = active.length > 0 ? active : named;
     if (!found && /^[0-9a-z]{12}$/.test(word)) return word;
-    if (!found)
-      throw new CommandFault("No key has this name or id. `moorage keys list --all` lists all keys.", EXIT_REFUSED);
+    if (!found) {
+      const [what, command] = kind === "join" ? ["join token", "join-token"] : ["key", "keys"];
+      throw new CommandFault(
+        `No ${what} has this name or id. \`moorage ${command} list --all\` lists all of them.`,
+        EXIT_REFUSED,
+      );
+    }
     if (others.length === 0) return String(found["id"]);
     const ids = [found, ...others].map(({ id: each }) => String(each)).join(", ");
     throw new CommandFault(`Several keys have this name. Use an id instead: ${cleanText(ids)}.`, EXIT_REFUSED);

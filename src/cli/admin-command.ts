@@ -1,3 +1,4 @@
+import { nearest } from "../settings/nearest.ts";
 import { EXIT_CONFIG, type Sources } from "../settings/read-settings.ts";
 import { AdminClient } from "./admin-client.ts";
 import { openTarget } from "./admin-target.ts";
@@ -60,13 +61,12 @@ export async function runAdmin(
     return 0;
   }
   if (!action) {
-    // The word is not repeated: it may be a key that was pasted into the wrong place.
-    streams.err(`${word === "" ? "An action is missing" : "Unknown action"}.\n\n${commandHelp(command)}`);
+    streams.err(`${word === "" ? "An action is missing." : unknownAction(word, command)}\n\n${commandHelp(command)}`);
     return EXIT_CONFIG;
   }
   const read = readOptions(rest, { ...action.flags, ...TARGET_FLAGS });
   const { min, max } = action.words;
-  const fault = !read.ok ? read.fault : read.words.length < min || read.words.length > max ? WRONG_WORDS : undefined;
+  const fault = read.ok ? wrongCount(read.words.length, min, max) : read.fault;
   if (!read.ok || fault !== undefined) {
     streams.err(`${fault}\nUsage: moorage ${usageOf(command, action)}\n`);
     return EXIT_CONFIG;
@@ -97,7 +97,19 @@ export async function runAdmin(
   }
 }
 
-const WRONG_WORDS = "The command has too few or too many arguments.";
+/** An unknown word is not repeated: it may be a key that was pasted into the wrong place. */
+function unknownAction(word: string, { actions }: AdminCommand): string {
+  const near = nearest(word, Object.keys(actions));
+  return `Unknown action.${near === undefined ? "" : ` Did you mean ${near}?`}`;
+}
+
+function wrongCount(count: number, min: number, max: number): string | undefined {
+  if (count < min) return "An argument is missing.";
+  if (count <= max) return undefined;
+  return max === 0
+    ? "The command takes no arguments, only flags."
+    : "There are too many arguments. Put quotes around a name with blanks.";
+}
 
 function usageOf({ name }: AdminCommand, { usage }: AdminAction): string {
   return `${name}${usage === "" ? "" : ` ${usage}`} [flags]`;

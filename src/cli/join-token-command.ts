@@ -2,7 +2,7 @@ import type { Json } from "./admin-client.ts";
 import type { AdminAction, AdminCall, AdminCommand } from "./admin-command.ts";
 import { CommandFault } from "./command-fault.ts";
 import { durationOf, fieldsOf, TERM_FLAGS } from "./key-fields.ts";
-import { text, timeText, usesText } from "./key-output.ts";
+import { alreadyText, text, timeText, usesText } from "./key-output.ts";
 import { textTable } from "./text-table.ts";
 
 const USUAL_NAME = "join token";
@@ -62,7 +62,8 @@ const list: AdminAction = {
   async run({ client, flag }, { out, err }) {
     const tokens = await client.keys({ kind: "join", ...(flag("all") === undefined && { status: "active" }) });
     if (flag("json") !== undefined) return out(jsonText({ data: tokens }));
-    if (tokens.length === 0) return err(`There are no such join tokens at ${client.place}.\n`);
+    if (tokens.length === 0)
+      return err(`There are no ${flag("all") === undefined ? "valid " : ""}join tokens at ${client.place}.\n`);
     out(tokensTable(tokens));
   },
 };
@@ -79,6 +80,10 @@ const revoke: AdminAction = {
     if (token["kind"] !== "join") throw new CommandFault("That is a key. Revoke it with `moorage keys revoke`.");
     const revoked = await client.json("DELETE", `/api/keys/${encodeURIComponent(id)}`);
     if (flag("json") !== undefined) return out(jsonText(revoked));
+    if (token["status"] === "revoked") {
+      const what = `the join token '${text(token["name"])}' (${text(token["id"])})`;
+      return err(`${alreadyText(what, revoked)}\n`);
+    }
     err(`Revoked the join token '${text(revoked["name"])}' (${text(revoked["id"])}). It lets no worker in any more.\n`);
   },
 };

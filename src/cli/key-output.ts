@@ -95,7 +95,9 @@ export function limitsTable(key: Json): string {
     });
   const manner = Object.entries(limits).filter((entry) => !isCount(entry));
   const table = rows.length > 0 ? textTable(columns, rows) : "";
-  return manner.length === 0 ? table : table + textFields(Object.fromEntries(manner.map(([k, v]) => [k, text(v)])));
+  if (manner.length === 0) return table;
+  // A blank line, so that they do not look like rows of the table.
+  return `${table}${table === "" ? "" : "\n"}${textFields(Object.fromEntries(manner.map(([k, v]) => [k, text(v)])))}`;
 }
 
 /** Formats the limits on one line: `parallel 1/4, tokens_per_day 1200/2000000`. */
@@ -112,6 +114,11 @@ export function usesText({ kind, uses, max_uses: max }: Json): string {
 
 function listText(value: unknown, absent: string): string {
   return Array.isArray(value) ? value.map(text).join(",") : absent;
+}
+
+/** Says that a key was revoked before. `what` is the key in words. */
+export function alreadyText(what: string, { revoked_at: at, revoked_by: by }: Json): string {
+  return `Nothing has changed: ${what} was already revoked at ${timeText(at)} by ${text(by)}.`;
 }
 
 /** Formats a time without the `T` and the milliseconds: `2026-11-27 12:00:00Z`. */

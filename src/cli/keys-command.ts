@@ -3,7 +3,7 @@ import type { Json } from "./admin-client.ts";
 import type { AdminAction, AdminCall, AdminCommand } from "./admin-command.ts";
 import { CommandFault } from "./command-fault.ts";
 import { durationOf, fieldsOf, LIMIT_FLAGS, TERM_FLAGS } from "./key-fields.ts";
-import { keyFieldsText, keysTable, limitsTable } from "./key-output.ts";
+import { alreadyText, keyFieldsText, keysTable, limitsTable, timeText } from "./key-output.ts";
 import type { Streams } from "./standard-streams.ts";
 
 const IDEMPOTENCY_KEY = {
@@ -51,7 +51,13 @@ const list: AdminAction = {
       ...(name !== undefined && { name }),
     });
     if (flag("json") !== undefined) return out(jsonText({ data: keys }));
-    if (keys.length === 0) return err(`There are no such keys at ${client.place}.\n`);
+    const isFiltered = kind !== undefined || name !== undefined;
+    if (keys.length === 0)
+      return err(
+        isFiltered
+          ? `There are no such keys at ${client.place}.\n`
+          : `There are no valid keys at ${client.place}. Create one with \`moorage keys create <name>\`.\n`,
+      );
     out(keysTable(keys));
   },
 };
@@ -100,8 +106,11 @@ const revoke: AdminAction = {
   flags: {},
   words: ONE_KEY,
   async run(call, streams) {
-    const key = await call.client.json("DELETE", await pathOf(call));
+    const path = await pathOf(call);
+    const before = await call.client.json("GET", path);
+    const key = await call.client.json("DELETE", path);
     if (call.flag("json") !== undefined) return streams.out(jsonText(key));
+    if (before["status"] === "revoked") return streams.err(`${alreadyText(nameOf(key), key)}\n`);
     streams.err(`Revoked ${nameOf(key)}. Its requests are refused from now on.\n`);
   },
 };
@@ -155,7 +164,7 @@ async function pathOf({ client, words }: AdminCall): Promise<string> {
 function show(made: Json, call: AdminCall, { out, err }: Streams, did: string): void {
   if (call.flag("json") !== undefined) return out(jsonText(made));
   const former: unknown = Array.isArray(made["former"]) ? made["former"][0] : undefined;
-  const until = isRecord(former) ? ` The former key is accepted until ${String(former["valid_until"])}.` : "";
+  const until = isRecord(former) ? ` The former key is accepted until ${timeText(former["valid_until"])}.` : "";
   err(`${did} ${nameOf(made)} at ${call.client.place}.${until} The key is shown only once:\n`);
   out(`${String(made["key"])}\n`);
 }

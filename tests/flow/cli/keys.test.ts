@@ -113,7 +113,13 @@ test("keys are shown, changed, rotated and revoked by name on a running server, 
 
   expect(await run("keys", "revoke", "ci")).toMatchObject({ code: 0, err: expect.stringContaining("Revoked the key") });
   expect([await statusFor(url, key), await statusFor(url, next)]).toEqual([401, 401]);
-  expect((await run("keys", "list")).err).toContain("There are no such keys");
+  const again = await run("keys", "revoke", "ci");
+  expect([again.code, again.out]).toEqual([0, ""]);
+  expect(again.err).toMatch(
+    /^Nothing has changed: the key 'ci' .* was already revoked at \d{4}-.*Z by admin-key:1\.\n$/,
+  );
+  expect((await run("keys", "list")).err).toContain("There are no valid keys");
+  expect((await run("keys", "list", "--name", "ci")).err).toContain("There are no such keys");
   expect((await run("keys", "list", "--all")).out).toContain("revoked");
   const audit = await run("audit", "--what", "key.revoke");
   expect(audit.out).toMatch(/admin-key:1 +127\.0\.0\.1 +key\.revoke +[0-9a-z]{12} +name=ci/);
@@ -125,6 +131,10 @@ test("a command that cannot do its work says what to do, and repeats no key", as
   const cases: readonly (readonly [Env, readonly string[], number, string])[] = [
     [{}, ["keys"], 78, "create <name>"],
     [{}, ["keys", secret], 78, "Unknown action"],
+    [{}, ["keys", "creat", "ci"], 78, "Unknown action. Did you mean create?"],
+    [{}, ["keys", "list", secret], 78, "The command takes no arguments, only flags."],
+    [{}, ["keys", "show", "ada", "lovelace"], 78, "Put quotes around a name with blanks"],
+    [{}, ["join-token", "revoke"], 78, "An argument is missing."],
     [{}, ["keys", "create"], 78, "moorage keys create <name>"],
     [{}, ["keys", "show"], 78, "Usage: moorage keys show <key>"],
     [{}, ["keys", "create", "ci", "--paralel", "4"], 78, "--parallel"],
@@ -149,6 +159,15 @@ test("a command that cannot do its work says what to do, and repeats no key", as
     ],
     [{ DATA_DIR: empty }, ["usage", "--csv", "--json"], 78, "--csv or --json"],
     [{ DATA_DIR: empty }, ["keys", "revoke", "nobody"], 1, "No key has this name"],
+    [{ DATA_DIR: empty }, ["join-token", "revoke", "nobody"], 1, "No join token has this name"],
+    [
+      { DATA_DIR: empty },
+      ["keys", "create", "ci", "--user-header", "Cookie"],
+      1,
+      "--user-header must be a header that",
+    ],
+    [{ DATA_DIR: empty }, ["keys", "create", "ci", "--expires-at", "2020-01-01T00:00:00Z"], 1, "must be in the future"],
+    [{ DATA_DIR: empty }, ["keys", "create", "ci", "--timezone", "Mars/Olympus"], 1, "--timezone must be the name of"],
     [{ DATA_DIR: empty }, ["usage", "--since", "soon"], 78, "--since must be a duration"],
   ];
   for (const [env, args, code, says] of cases) {
@@ -243,7 +262,7 @@ test("limits of tenants are set, changed one by one and removed, with and withou
     /TENANT +LIMITS .*\nresearch +parallel 0\/8, tokens_per_day 0\/5000000 .* cli\n/,
   );
   const changed = await run("limits", "research", "--parallel", "none", "--timezone", "Europe/Berlin");
-  expect(changed.out).toMatch(/^LIMIT .*\ntokens_per_day .*\ntimezone +Europe\/Berlin\n$/);
+  expect(changed.out).toMatch(/^LIMIT .*\ntokens_per_day .*\n\ntimezone +Europe\/Berlin\n$/);
   expect((await run("limits", "research", "--tokens-per-day", "none")).out).toBe("No limits.\n");
   expect(await run("list")).toMatchObject({ code: 0, out: "", err: expect.stringContaining("No tenant has limits") });
   await run("limits", "art", "--parallel", "1");
@@ -268,7 +287,7 @@ test("join tokens are made, listed and revoked, and say what to start on the wor
   const [shown] = (JSON.parse((await run("list", "--json")).out) as { data: { expires_at: string }[] }).data; // our own JSON
   expect(Date.parse(shown?.expires_at ?? "") - Date.now()).toBeLessThanOrEqual(600_000);
   expect((await run("revoke", token)).err).toContain("It lets no worker in any more");
-  expect((await run("list")).err).toContain("no such join tokens");
+  expect((await run("list")).err).toContain("no valid join tokens");
   expect((await run("list", "--all")).out).toContain("revoked");
   expect(worker.socket.readyState).toBe(WebSocket.OPEN);
   const late = new NativeWorker({ url, register: { join_token: token, worker_id: "late" } });

@@ -3,6 +3,7 @@ import { NativeWorker } from "../tests/support/native-worker.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../tests/support/test-server.ts";
 import { pictureCluster } from "./screenshots/cluster.ts";
 import { PastClock } from "./screenshots/past-clock.ts";
+import { pictureTeam } from "./screenshots/team.ts";
 
 // `bun scripts/screenshots.ts` takes the pictures in docs/img with a real server and a real browser. The pool is made up:
 // scripted workers with invented names and loads, and a quarter of an hour that passes in seconds.
@@ -108,6 +109,7 @@ for (const [name, options, tab] of [
 }
 clearInterval(ticking);
 await pictureCluster(browser);
+await pictureTeam(browser);
 await browser.close();
 await server.stop();
 await fill;

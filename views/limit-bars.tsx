@@ -19,7 +19,7 @@ export function LimitBars({ none }: { readonly none: string }): string {
             <span
               class="sub"
               x-show="line.resetsAt"
-              x-text="line.resetsAt ? 'resets ' + $format.ahead(line.resetsAt, $store.pool.now) : ''"
+              x-text="line.resetsAt ? 'resets ' + $format.aheadRoughly(line.resetsAt, $store.pool.now) : ''"
               x-bind:title="line.resetsAt ? 'Resets at ' + $format.time(line.resetsAt) : ''"
             ></span>
           </li>

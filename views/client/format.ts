@@ -61,6 +61,11 @@ export function ahead(then: string, now: number): string {
   return `in ${left >= 14 * DAY_MS ? `${Math.round(left / DAY_MS)} d` : duration(left)}`;
 }
 
+/** The time until `then` in its largest unit, rounded down: `in 5 h`. */
+export function aheadRoughly(then: string, now: number): string {
+  return ahead(then, now).replace(/^(in \S+ \S+) .*$/, "$1");
+}
+
 const DAY_MS = 86_400_000;
 
 /** Whether a time, which is RFC 3339, is less than a week away. */

@@ -2,10 +2,32 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { readHostFacts } from "../../../../src/worker/host.ts";
 import { curlLine, quoted } from "../../../../views/client/curl.ts";
-import { age, bytes, count, duration, percent, plural, rate, share, system } from "../../../../views/client/format.ts";
+import {
+  age,
+  ahead,
+  aheadRoughly,
+  bytes,
+  count,
+  duration,
+  percent,
+  plural,
+  rate,
+  share,
+  system,
+} from "../../../../views/client/format.ts";
 import { cosine } from "../../../../views/client/vectors.ts";
 
 describe("the page writes", () => {
+  test.each([
+    ["2026-11-28T00:00:00Z", "in 3 h 42 min", "in 3 h"],
+    ["2026-11-27T20:18:14Z", "in 14 s", "in 14 s"],
+    ["2026-12-01T00:00:00Z", "in 3 d 3 h", "in 3 d"],
+    ["2026-11-27T20:17:55Z", "5 s ago", "5 s ago"],
+  ])("the time until %s in two units or in one", (then, exact, rough) => {
+    const now = Date.parse("2026-11-27T20:18:00Z");
+    expect([ahead(then, now), aheadRoughly(then, now)]).toEqual([exact, rough]);
+  });
+
   test.each([
     [0, "0"],
     [950, "950"],

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import type { KeySource, KeySources } from "../auth/keys.ts";
-import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { digestOfFile, isSameInFile } from "./file-entries.ts";
 import { agreed } from "./key-changes.ts";
@@ -8,7 +7,8 @@ import { type ChangeRequest, type KeyDraft, KeyDrafts, type KeyUse, type SecretD
 import type { KeyEntry, KeyKind } from "./key-entry.ts";
 import { type HeldKey, KeyIndex } from "./key-index.ts";
 import type { KeyRecords } from "./key-records.ts";
-import { createKeySource, endOf } from "./key-source.ts";
+import { keysToForget, MAX_ACCEPTED } from "./key-room.ts";
+import { createKeySource } from "./key-source.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
 import { keyHash, type RandomBytes } from "./key-text.ts";
 import type { KeysStanding, Revocation } from "./shared-keys.ts";
@@ -47,14 +47,6 @@ export interface KeyBookOptions {
   readonly standing?: (() => KeysStanding) | undefined;
 }
 
-/** The most valid keys. */
-const MAX_VALID = 20_000;
-/** The most keys that are revoked or have expired. Beyond it, those that ended first are forgotten. */
-const MAX_ENDED = 10_000;
-/** How many of these are forgotten at a time. */
-const FORGET_AT_ONCE = 1000;
-/** The most keys with those that other servers have made: all that one server keeps, and what another one may not have forgotten yet. */
-const MAX_ACCEPTED = MAX_VALID + MAX_ENDED + FORGET_AT_ONCE;
 /** The kinds of key for which there are doors. */
 const DOOR_KINDS = ["client", "worker", "admin"] as const satisfies readonly KeyKind[];
 /** The time between two notes of a key's use. */
@@ -281,17 +273,8 @@ export class KeyBook {
 
   /** Makes room for one more key. Throws `invalid_request` if there are too many valid ones. */
   #makeRoom(): void {
-    if (this.#index.size < MAX_VALID) return;
     const now = this.#options.clock.now();
-    const ended = this.list()
-      .filter((entry) => entry.source === "made" && endOf(entry, now) !== undefined)
-      .sort((a, b) => endedAt(a) - endedAt(b));
-    if (this.#index.size - ended.length >= MAX_VALID) {
-      const message = `This server has ${MAX_VALID} valid keys already, which is the limit. Revoke some of them first.`;
-      throw new Fault("invalid_request", { message });
-    }
-    if (ended.length < MAX_ENDED) return;
-    for (const entry of ended.slice(0, FORGET_AT_ONCE)) this.#forget(entry);
+    for (const entry of keysToForget(this.#index.size, () => this.list(), now)) this.#forget(entry);
   }
 
   #forget(entry: KeyEntry): void {
@@ -312,8 +295,4 @@ function kindOfChange(before: KeyEntry | undefined, next: KeyEntry): KeyEvent["k
   if (!before) return "created";
   if (next.revokedAt !== undefined && before.revokedAt === undefined) return "revoked";
   return next.secret.hash === before.secret.hash ? "changed" : "rotated";
-}
-
-function endedAt({ revokedAt, expiresAt }: KeyEntry): number {
-  return Math.min(revokedAt ?? Number.POSITIVE_INFINITY, expiresAt ?? Number.POSITIVE_INFINITY);
 }

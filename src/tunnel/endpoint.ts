@@ -1,10 +1,6 @@
 import type { Deps, Log } from "../system/deps.ts";
-import { RepeatedLines } from "../system/repeated-lines.ts";
 import { onServer } from "../system/server-id.ts";
-import { VERSION } from "../system/version.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
-import { MAX_FRAME_BYTES } from "../wire/frame.ts";
-import type { Registered } from "../wire/server-messages.ts";
 import { mayRegister, type WorkerTerms } from "../wire/worker-terms.ts";
 import { Arrivals, type Newcomer } from "./arrivals.ts";
 import type { Dialect } from "./dialect.ts";
@@ -13,8 +9,9 @@ import { Heartbeat } from "./heartbeat.ts";
 import { type IdHolder, IdSearch } from "./id-search.ts";
 import { createFrameMemory, createNativeDialect } from "./native.ts";
 import { type Claimant, IdOwners, type OwnerRecords } from "./owners.ts";
+import { toRegistered } from "./registered.ts";
 import { Roster } from "./roster.ts";
-import { UNBOUNDED } from "./session.ts";
+import { SessionLog } from "./session-log.ts";
 import type { Admission, Applicant, Intake, IntakeOptions } from "./session-source.ts";
 import type { SessionWatch } from "./session-watch.ts";
 import { SlotShares } from "./slot-shares.ts";
@@ -73,7 +70,7 @@ export class WorkerEndpoint implements Intake {
   readonly #upgrades: Upgrades;
   readonly #roster: Roster;
   readonly #shares = new SlotShares();
-  readonly #refusals: RepeatedLines;
+  readonly #lines: SessionLog;
   readonly #frameMemory = createFrameMemory();
   /** Whether new workers are refused, because another server should have them. */
   #isLeaving = false;
@@ -81,6 +78,7 @@ export class WorkerEndpoint implements Intake {
   constructor(options: EndpointOptions) {
     this.#options = options;
     this.#log = options.deps.log;
+    this.#lines = new SessionLog(this.#log, options.deps.clock);
     this.#heartbeat = new Heartbeat(options.deps.clock, options.limits.pingIntervalMs);
     const { deps, isOwner, ownerRecords } = options;
     this.#roster = new Roster(options.watch);
@@ -102,10 +100,6 @@ export class WorkerEndpoint implements Intake {
       },
     });
     this.#upgrades = new Upgrades(deps.clock, arrivals);
-    this.#refusals = new RepeatedLines({
-      clock: options.deps.clock,
-      write: (fields) => this.#log.warn("session.refused", fields),
-    });
   }
 
   upgrade(request: Request, upgrader: Upgrader, applicant: Applicant): undefined | Promise<undefined> {
@@ -238,8 +232,9 @@ export class WorkerEndpoint implements Intake {
     if (this.#options.isBlocked(id)) return this.#refuse(ws, CLOSES.blocked, applicant, hello);
     this.#owners.claim(id, claimant, hello.workerId === undefined);
     const session = this.#createSession(newcomer, id);
-    this.#logOpened(session, newcomer);
-    const answer = this.#options.greeting.answer(dialect, { ...this.#registered(session), credential });
+    this.#lines.opened(session, newcomer);
+    const { greeting, serverId, limits } = this.#options;
+    const answer = greeting.answer(dialect, { ...toRegistered(session, { serverId, ...limits }), credential });
     if (answer) ws.send(JSON.stringify(answer));
     session.tellTerms();
     this.#options.pool.onOpened(session);
@@ -287,41 +282,8 @@ export class WorkerEndpoint implements Intake {
     return session;
   }
 
-  #registered(session: WorkerSession): Registered {
-    const { limits, serverId } = this.#options;
-    const { windowBytes, pingIntervalMs } = limits;
-    return {
-      type: "registered",
-      worker_id: session.worker.id,
-      session_id: session.id,
-      window: windowBytes,
-      max_frame: MAX_FRAME_BYTES,
-      ping_interval_ms: pingIntervalMs,
-      server_id: serverId,
-      server_version: VERSION,
-    };
-  }
-
-  #logOpened({ id, worker, dialect, offer }: WorkerSession, { workerId, caller, applicant }: Newcomer): void {
-    this.#log.info("session.opened", {
-      session: id,
-      worker: worker.id,
-      name: worker.name,
-      caller,
-      address: applicant.address,
-      version: worker.version,
-      dialect,
-      models: offer.models.length,
-      // Relays of MCP servers declare no number.
-      slots: offer.maxConcurrency === UNBOUNDED ? undefined : offer.maxConcurrency,
-      asked_id: workerId === worker.id ? undefined : workerId,
-    });
-  }
-
-  #refuse(ws: WorkerSocket, close: Close, { address }: Applicant, hello?: Hello): undefined {
-    const { reason } = close;
-    const fields = { reason, address, worker: hello?.workerId, name: hello?.name };
-    this.#refusals.note(`${address} ${reason}`, fields, { reason, address: "others" });
+  #refuse(ws: WorkerSocket, close: Close, applicant: Applicant, hello?: Hello): undefined {
+    this.#lines.refused(close, applicant, hello);
     closeSocket(ws, close);
     return undefined;
   }

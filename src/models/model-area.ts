@@ -1,25 +1,18 @@
 import type { ActiveCaller } from "../auth/caller.ts";
-import type { SecretFor } from "../auth/secrets.ts";
-import type { Config } from "../config.ts";
 import { drainingFault, type Fault } from "../errors.ts";
-import type { Metrics } from "../figures/metrics.ts";
 import { SPEED_UNIT, type Usage } from "../figures/units.ts";
 import type { Visit } from "../http/visit.ts";
-import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
-import type { EndedRequests } from "../plugin/ended-requests.ts";
 import { createWorkerOperator, type JobOperator, knownElsewhere, type WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
-import { type RestrictionRecords, Restrictions } from "../plugin/restrictions.ts";
-import type { Charges, Needs, RequestCharge } from "../pool/charge.ts";
+import { Restrictions } from "../plugin/restrictions.ts";
+import type { Needs, RequestCharge } from "../pool/charge.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
 import { Pool } from "../pool/pool.ts";
 import { Soonest } from "../pool/routing/soonest.ts";
-import type { Deps } from "../system/deps.ts";
 import { Idle } from "../system/idle.ts";
-import type { AnswerSpool } from "../tunnel/overflow.ts";
-import type { Intake, SessionSource } from "../tunnel/session-source.ts";
+import type { Intake } from "../tunnel/session-source.ts";
 import { CLOSES } from "../wire/closes.ts";
 import { toPulse } from "./area-pulse.ts";
 import { type ModelAreaState, toAreaState } from "./area-state.ts";
@@ -34,6 +27,7 @@ import { createHealthLog } from "./health-log.ts";
 import { createCostOf } from "./job-cost.ts";
 import { toLogFields } from "./job-log.ts";
 import { type EndedJob, Ledger } from "./ledger.ts";
+import type { ModelAreaOptions } from "./model-area-options.ts";
 import { ModelCards } from "./model-cards.ts";
 import { momentOf } from "./moment.ts";
 import { findInArea } from "./problems.ts";
@@ -42,29 +36,6 @@ import { RequestRoom } from "./request-room.ts";
 import { SchedulerSeries } from "./scheduler-series.ts";
 import { Standings } from "./standings.ts";
 import { WorkerSeries } from "./worker-series.ts";
-
-export interface ModelAreaOptions {
-  readonly pluginId: string;
-  readonly config: Config;
-  readonly deps: Deps;
-  readonly metrics: Metrics;
-  readonly sessions: SessionSource;
-  /** Restrictions are kept in memory alone unless given. */
-  readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
-  /** Takes note of the requests that have ended; undefined where nobody counts them. */
-  readonly endedRequests?: EndedRequests | undefined;
-  /** Opens what requests take from the limits of their keys; undefined where no key has limits. */
-  readonly charges?: Charges | undefined;
-  /** The other servers; undefined for a server without a cluster. */
-  readonly cluster?: ClusterPorts | undefined;
-  /** Secrets are random and last as long as the process, unless this is given. */
-  readonly secretFor?: SecretFor | undefined;
-  readonly version: string;
-  /** Creates the place on disk for what slow clients of legacy workers have not taken. */
-  readonly createSpool?: () => AnswerSpool;
-  /** The type of models whose workers name none: `transcription`. */
-  readonly modelType?: string | undefined;
-}
 
 /**
  * The core of a plugin whose workers serve models: the pool, the intake of the workers' sessions, and the count of the

@@ -1,27 +1,17 @@
 import type { Clock, Log } from "../system/deps.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
-import { declaredLength } from "../wire/declared-length.ts";
-import { HTTP_KIND } from "../wire/names.ts";
 import { type Control, mergeHostInfo } from "../wire/worker-messages.ts";
 import type { WorkerTerms } from "../wire/worker-terms.ts";
 import type { Dialect, Incoming, Socket, Wire } from "./dialect.ts";
-import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "./exchange.ts";
+import type { Exchange, ExchangeRequest, ExchangeSink } from "./exchange.ts";
 import { ExchangeIds } from "./exchange-ids.ts";
 import { HeldExchange } from "./held-exchange.ts";
-import { limitedOffer } from "./limited-offer.ts";
 import { offerAfter } from "./offer-updates.ts";
 import { ServerExchange } from "./server-exchange.ts";
-import {
-  HTTP_ALONE,
-  type Offer,
-  type Session,
-  type SessionHost,
-  type Telemetry,
-  takesKind,
-  type WorkerInfo,
-} from "./session.ts";
+import { HTTP_ALONE, type Offer, type Session, type SessionHost, type Telemetry, type WorkerInfo } from "./session.ts";
 import type { SlotShare } from "./slot-shares.ts";
-import { openUnsent } from "./unsent-exchange.ts";
+import { TermedOffer } from "./termed-offer.ts";
+import { obstacleTo, openUnsent } from "./unsent-exchange.ts";
 
 export interface SessionOptions {
   readonly id: string;
@@ -50,13 +40,7 @@ export class WorkerSession implements Session, Wire {
   readonly #exchanges = new Map<number, ServerExchange>();
   readonly #isOpen = (id: number): boolean => this.#exchanges.has(id);
   #worker: WorkerInfo;
-  /** What the worker offers, and what it may serve of that. */
-  #said: Offer;
-  #offer: Offer;
-  #terms: WorkerTerms | undefined;
-  readonly #share: SlotShare | undefined;
-  /** The message that the worker has got about them last; undefined for none. */
-  #toldTerms: string | undefined;
+  readonly #offer: TermedOffer;
   #telemetry: Telemetry = { cpuPercent: undefined, ramUsedPercent: undefined };
   readonly #ids: ExchangeIds;
   #congested = false;
@@ -73,13 +57,15 @@ export class WorkerSession implements Session, Wire {
     this.id = options.id;
     this.#ids = options.ids ?? new ExchangeIds();
     this.#worker = options.worker;
-    // The legacy dialect cannot carry kinds, even if its agent announces some.
-    this.#said = this.dialect === "legacy" ? { ...options.offer, exchangeKinds: HTTP_ALONE } : options.offer;
-    this.#terms = options.terms;
-    this.#share = options.shareSlots?.(() => {
-      if (!this.#closed) this.#offers(this.#said);
+    this.#offer = new TermedOffer({
+      // The legacy dialect cannot carry kinds, even if its agent announces some.
+      offer: this.dialect === "legacy" ? { ...options.offer, exchangeKinds: HTTP_ALONE } : options.offer,
+      terms: options.terms,
+      shareSlots: options.shareSlots,
+      onMore: () => {
+        if (!this.#closed) this.#offers(this.#offer.said);
+      },
     });
-    this.#offer = limitedOffer(this.#said, this.#terms, this.#share);
     this.connectedAt = options.clock.now();
     this.lastHeartbeatAt = this.connectedAt;
     this.lastHeardAt = options.clock.elapsed();
@@ -98,7 +84,7 @@ export class WorkerSession implements Session, Wire {
   }
 
   get offer(): Offer {
-    return this.#offer;
+    return this.#offer.current;
   }
 
   get telemetry(): Telemetry {
@@ -116,12 +102,13 @@ export class WorkerSession implements Session, Wire {
 
   /** Whether the worker can be told to connect again without any request noticing it. */
   get canMove(): boolean {
-    return this.dialect === "native" && this.#exchanges.size === 0 && this.#offer.status !== "draining";
+    return this.dialect === "native" && this.#exchanges.size === 0 && this.offer.status !== "draining";
   }
 
   open(request: ExchangeRequest, sink: ExchangeSink): Exchange {
     const { dialect, clock, confirmTimeoutMs } = this.#options;
-    const obstacle = this.#obstacleTo(request);
+    const isOpen = !this.#closed && !this.#ids.areUsedUp;
+    const obstacle = obstacleTo(request, isOpen, this.offer, dialect.maxRequestBytes);
     if (obstacle) return openUnsent(request, sink, obstacle, clock);
     const id = this.#ids.give();
     const held = dialect.hold && new HeldExchange(sink, clock, dialect.hold);
@@ -224,27 +211,21 @@ export class WorkerSession implements Session, Wire {
     this.send(message);
     if (this.#isToldToLeave) return;
     this.#isToldToLeave = true;
-    this.#offers({ ...this.#said, status: "draining" });
+    this.#offers({ ...this.#offer.said, status: "draining" });
   }
 
   /** Takes over what the worker's key allows now. */
   setTerms(terms: WorkerTerms): void {
     if (this.#closed) return;
-    this.#terms = terms;
-    this.#offers(this.#said);
+    this.#offer.setTerms(terms);
+    this.#offers(this.#offer.said);
     this.tellTerms();
   }
 
   /** Tells the worker what its key allows, unless that is everything, or the same as before. */
   tellTerms(): void {
-    const { models, tenants, maxSlots } = this.#terms ?? {};
-    const terms = { models, tenants, max_slots: maxSlots, refused_models: this.#offer.refusedModels };
-    const isLimited = Object.values(terms).some((each) => each !== undefined);
-    if (!isLimited && this.#toldTerms === undefined) return;
-    const message = this.#options.dialect.termsMessage?.(terms);
-    if (message === undefined || message === this.#toldTerms) return;
-    this.#toldTerms = message;
-    this.send(message);
+    const news = this.#offer.news(this.#options.dialect);
+    if (news !== undefined) this.send(news);
   }
 
   /** Tells the worker that another server is taking over, if its dialect has a message for it. */
@@ -269,7 +250,7 @@ export class WorkerSession implements Session, Wire {
     this.#options.host.onClosed(this, reason);
     for (const exchange of running) exchange.handleLost(reason);
     this.#exchanges.clear();
-    this.#share?.leave();
+    this.#offer.leave();
   }
 
   #exchange(id: number): ServerExchange | undefined {
@@ -279,20 +260,6 @@ export class WorkerSession implements Session, Wire {
       this.close(closeWith("protocol_error", `frame for exchange ${id}, which was never opened`));
     // The exchange has just ended, and the frame was in transit.
     else this.#ignoredCount += 1;
-    return undefined;
-  }
-
-  /** Returns why a request cannot be sent at all; undefined for nearly every request. */
-  #obstacleTo({ head, body }: ExchangeRequest): ExchangeEnd | undefined {
-    if (this.#closed || this.#ids.areUsedUp) return { kind: "lost", reason: "the session had ended" };
-    const exchangeKind = head.kind ?? HTTP_KIND;
-    if (!takesKind(this.#offer, exchangeKind)) return { kind: "unsupported", exchangeKind };
-    const maxBytes = this.#options.dialect.maxRequestBytes;
-    // A stream that declares to be too large need not be read first.
-    if (maxBytes !== Number.POSITIVE_INFINITY) {
-      const bytes = body instanceof Uint8Array ? body.length : (declaredLength(head.headers) ?? 0);
-      if (bytes > maxBytes) return { kind: "too_large", maxBytes };
-    }
     return undefined;
   }
 
@@ -310,17 +277,16 @@ export class WorkerSession implements Session, Wire {
       };
       return;
     }
-    const offer = offerAfter(this.#said, control);
+    const offer = offerAfter(this.#offer.said, control);
     // An agent learns some facts late: its backend's version only when the backend is up.
     if (control.type === "status_update" && control.agent_config)
       this.#worker = { ...this.#worker, hostInfo: mergeHostInfo(this.#worker.hostInfo, control.agent_config) };
     this.#offers(this.#isToldToLeave ? { ...offer, status: "draining" } : offer);
-    if (this.#terms) this.tellTerms();
+    if (this.#offer.hasTerms) this.tellTerms();
   }
 
   #offers(said: Offer): void {
-    this.#said = said;
-    this.#offer = limitedOffer(said, this.#terms, this.#share);
+    this.#offer.say(said);
     this.#options.host.onOfferChange(this);
   }
 }

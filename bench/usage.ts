@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sha256 } from "../src/auth/keys.ts";
 import { openStore, type StoreSync } from "../src/store/store.ts";
 import { createUsageRows } from "../src/store/usage-rows.ts";
 import { systemClock } from "../src/system/clock.ts";
@@ -11,12 +10,9 @@ import { type RequestUsage, UsageMeter } from "../src/usage/usage-meter.ts";
 import { UsageReader } from "../src/usage/usage-reader.ts";
 import type { UsageRecords } from "../src/usage/usage-records.ts";
 import type { Children } from "./children.ts";
-import type { LoadAnswer } from "./load.ts";
-import { API_KEY, startServer, startWorker, withCpu } from "./moorage.ts";
+import { type KeyChats, measureKeyChats } from "./key-chats.ts";
 import { median, ratios, spread } from "./numbers.ts";
-import { PATH, smallChats } from "./relay-load.ts";
 import type { PartResult } from "./report.ts";
-import { interleave } from "./rounds.ts";
 
 const CELLS = 10_000;
 /** The goals for the longest pause, and for what `DATA_DIR` and limits add to a small chat. */
@@ -29,7 +25,7 @@ export async function measureUsage(children: Children, isQuick: boolean): Promis
   const adds = measureAdds(rounds);
   const normal = await measurePauses("normal", rounds);
   const full = await measurePauses("full", rounds);
-  const chats = await measureChats(children, isQuick);
+  const chats = await measureKeyChats(children, isQuick);
   const ratio = ratios(chats.stored, chats.memory);
   const limitedRatio = ratios(chats.limited, chats.memory);
   return {
@@ -58,16 +54,24 @@ export async function measureUsage(children: Children, isQuick: boolean): Promis
       method:
         `${rounds} rounds after one warm-up round. Each adds a request to each of ${CELLS} cells of keys of their own, and waits until all ` +
         "are written in a database on the disk of the system's temporary directory. A pause is the longest time between two turns of the event loop. " +
-        "The question reads all rows of the day's minutes.",
+        "The question reads all rows of the day's minutes. The first of the small chats are served by one server, and all others by another one. " +
+        `${isQuick ? "One pair" : "Three pairs"} of these servers took part, since two processes of the same code differ by some per cent.`,
       tables: [
         {
           head: ["what", "value"],
           rows: [
             [`adding a request, ns, ${CELLS} cells`, spread(adds.many, 0)],
             ["adding a request, ns, 20 cells", spread(adds.few, 0)],
-            ["server CPU per small chat, µs, in memory", spread(chats.memory, 1)],
-            ["server CPU per small chat, µs, with DATA_DIR", spread(chats.stored, 1)],
-            ["server CPU per small chat, µs, with DATA_DIR and a key with limits", spread(chats.limited, 1)],
+          ],
+        },
+        {
+          head: ["a small chat with", "server CPU, µs", "÷ usage in memory", "÷ a created key without limits"],
+          rows: [
+            rowOfChats("a key of API_KEY, usage in memory", chats.memory, chats),
+            rowOfChats("a key of API_KEY, DATA_DIR", chats.stored, chats),
+            rowOfChats("a created key without limits, DATA_DIR", chats.created, chats),
+            rowOfChats("a key with every kind of limit, DATA_DIR", chats.limited, chats),
+            rowOfChats("the same, in a tenant with every kind of limit", chats.shared, chats),
           ],
         },
         {
@@ -182,53 +186,10 @@ async function watchTurns(isOver: () => boolean): Promise<{ readonly longestMs: 
   return { longestMs: longest / 1e6, totalMs: (Bun.nanoseconds() - startedAt) / 1e6 };
 }
 
+function rowOfChats(what: string, own: readonly number[], { memory, created }: KeyChats): string[] {
+  return [what, spread(own, 1), spread(ratios(own, memory), 2), spread(ratios(own, created), 2)];
+}
+
 function rowOf(sync: StoreSync, { flush, whole, question, rows, questionMs }: Pauses): string[] {
   return [sync, spread(flush, 1), spread(whole, 0), question.toFixed(1), String(rows), questionMs.toFixed(0)];
-}
-
-/** The clients' key with every sort of limit, none of which is reached. */
-const LIMITED_KEY = `keys:
-  - name: bench
-    key: sha256:${sha256(API_KEY)}
-    limits:
-      { parallel: 1000, max_waiting: 1000, requests_per_minute: 1M, tokens_per_minute: 1G, tokens_per_day: 1G, tokens_per_month: 1G }
-`;
-
-/** Microseconds of server CPU per small chat. */
-interface Chats {
-  /** Of a server that keeps usage in memory. */
-  readonly memory: readonly number[];
-  /** Of one with `DATA_DIR`. */
-  readonly stored: readonly number[];
-  /** Of one with `DATA_DIR` whose clients have a key with limits. */
-  readonly limited: readonly number[];
-}
-
-async function measureChats(children: Children, isQuick: boolean): Promise<Chats> {
-  const requests = isQuick ? 2000 : 8000;
-  const directory = mkdtempSync(join(tmpdir(), "moorage-bench-"));
-  const backend = await children.helper("backend.ts");
-  const load = await children.helper("load.ts");
-  const start = async (id: string, env: Readonly<Record<string, string>>) => {
-    const server = await startServer(children, env);
-    await startWorker(children, "llm", server, backend, id, ["--max-concurrency", "256"]);
-    return server;
-  };
-  const keysFile = join(directory, "keys.yaml");
-  writeFileSync(keysFile, LIMITED_KEY);
-  const servers = [
-    await start("bench-memory", {}),
-    await start("bench-stored", { DATA_DIR: join(directory, "stored") }),
-    await start("bench-limited", { DATA_DIR: join(directory, "limited"), KEYS_FILE: keysFile }),
-  ];
-  const [memory = [], stored = [], limited = []] = await interleave(servers, isQuick ? 2 : 9, async (server) => {
-    const { cpu, value } = await withCpu(server.pid, () =>
-      load.ask<LoadAnswer>(smallChats(server.target(PATH), requests), 120_000),
-    );
-    if (value.failures > 0) throw new Error(`${value.failures} failures, such as ${value.wrong}`);
-    return cpu / requests;
-  });
-  await children.stopAll();
-  rmSync(directory, { recursive: true, force: true });
-  return { memory, stored, limited };
 }

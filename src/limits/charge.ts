@@ -18,7 +18,7 @@ export interface Hold {
   fault(): Fault;
 }
 
-/** The limits of a key, or those of its tenant, all of which a request must pass. */
+/** The limits of a key, or those of its tenant. */
 export interface ChargePart {
   readonly id: string;
   readonly holder: Holder;
@@ -29,13 +29,14 @@ export interface ChargePart {
 export interface ChargeTerms {
   readonly keyId: string;
   readonly tenant: string;
-  readonly parts: readonly ChargePart[];
+  /** The limits of the key; undefined if it has none of its own. A request must pass both these and those of the tenant. */
+  readonly own: ChargePart | undefined;
+  /** The limits that all keys of the tenant share; undefined if it has none. */
+  readonly shared: ChargePart | undefined;
   /** Whether its requests wait at a limit of theirs or of their tenant. If not, they are refused. */
   readonly waits: boolean;
   /** The charges of the key that have waiting jobs. */
   readonly waiting: Set<KeyCharge>;
-  /** The same for all keys that share limits with this one; undefined if none does. */
-  readonly group: string | undefined;
   readonly calendar: Calendar;
   readonly clock: { now(): number; elapsed(): number };
   /**
@@ -47,7 +48,15 @@ export interface ChargeTerms {
   readonly onUse?: ((id: string) => void) | undefined;
 }
 
-/** What one request takes from the limits of its key and its tenant, however many jobs serve it. */
+/** Returns the limits that a request must pass: none, one or two. */
+export function partsOf({ own, shared }: Pick<ChargeTerms, "own" | "shared">): readonly ChargePart[] {
+  return [own, shared].filter((part) => part !== undefined);
+}
+
+/**
+ * What one request takes from the limits of its key and its tenant, however many jobs serve it. What is called for each request names both:
+ * going through a list of them takes longer than asking them.
+ */
 export class KeyCharge {
   #terms: ChargeTerms;
   /** The terms whose limits count the request; undefined while it is pending. */
@@ -77,8 +86,9 @@ export class KeyCharge {
     return this.#terms.tenant;
   }
 
+  /** The same for all keys that share limits with this one; undefined if none does. */
   get group(): string | undefined {
-    return this.#terms.group;
+    return this.#terms.shared?.id;
   }
 
   /** `Clock.elapsed` at which it was admitted; undefined while it is pending. */
@@ -101,7 +111,7 @@ export class KeyCharge {
    * of all keys that share limits with it.
    */
   refusal(timeoutMs: number, ahead: number, aheadOfGroup: number): Fault | undefined {
-    for (const part of this.#terms.parts) {
+    for (const part of partsOf(this.#terms)) {
       const held = this.#refusedBy(part, timeoutMs, part.holder.kind === "key" ? ahead : aheadOfGroup);
       if (held) return this.#faultOf(part, held);
     }
@@ -109,26 +119,31 @@ export class KeyCharge {
   }
 
   admit(): void {
-    const { parts, clock } = this.#terms;
-    for (; this.#pending > 0; this.#pending -= 1)
-      for (const { allowance } of parts) allowance.removePending(this.#expected);
+    const { own, shared, clock } = this.#terms;
+    for (; this.#pending > 0; this.#pending -= 1) {
+      own?.allowance.removePending(this.#expected);
+      shared?.allowance.removePending(this.#expected);
+    }
     if (this.#counted === undefined) {
       this.#counted = this.#terms;
-      for (const { allowance } of parts) allowance.begin(this.#expected);
+      own?.allowance.begin(this.#expected);
+      shared?.allowance.begin(this.#expected);
     }
     this.#admittedAt ??= clock.elapsed();
     this.#noteUse();
   }
 
   join(): void {
-    const isPending = this.#admittedAt === undefined;
-    for (const { allowance } of this.#terms.parts) {
-      allowance.join();
-      if (isPending) allowance.addPending(this.#expected);
+    const { own, shared, waiting } = this.#terms;
+    own?.allowance.join();
+    shared?.allowance.join();
+    if (this.#admittedAt === undefined) {
+      own?.allowance.addPending(this.#expected);
+      shared?.allowance.addPending(this.#expected);
+      this.#pending += 1;
     }
-    if (isPending) this.#pending += 1;
     this.#waiting += 1;
-    this.#terms.waiting.add(this);
+    waiting.add(this);
     this.#noteUse();
   }
 
@@ -139,11 +154,11 @@ export class KeyCharge {
   follow(terms: ChargeTerms): void {
     if (this.#running > 0) return;
     const [before, waiting, pending] = [this.#terms, this.#waiting, this.#pending];
-    for (const { allowance } of before.parts) {
+    for (const { allowance } of partsOf(before)) {
       for (let count = 0; count < waiting; count += 1) allowance.leave();
       for (let count = 0; count < pending; count += 1) allowance.removePending(this.#expected);
     }
-    for (const { allowance } of terms.parts) {
+    for (const { allowance } of partsOf(terms)) {
       for (let count = 0; count < waiting; count += 1) allowance.join();
       for (let count = 0; count < pending; count += 1) allowance.addPending(this.#expected);
     }
@@ -153,27 +168,33 @@ export class KeyCharge {
   }
 
   leave(): void {
-    const isPending = this.#pending > 0;
-    for (const { allowance } of this.#terms.parts) {
-      allowance.leave();
-      if (isPending) allowance.removePending(this.#expected);
+    const { own, shared, waiting } = this.#terms;
+    own?.allowance.leave();
+    shared?.allowance.leave();
+    if (this.#pending > 0) {
+      own?.allowance.removePending(this.#expected);
+      shared?.allowance.removePending(this.#expected);
+      this.#pending -= 1;
     }
-    if (isPending) this.#pending -= 1;
     this.#waiting -= 1;
-    if (this.#waiting === 0) this.#terms.waiting.delete(this);
+    if (this.#waiting === 0) waiting.delete(this);
     this.#noteUse();
   }
 
   begin(): void {
     this.#running += 1;
-    for (const { allowance } of this.#terms.parts) allowance.occupy();
+    const { own, shared } = this.#terms;
+    own?.allowance.occupy();
+    shared?.allowance.occupy();
     this.#noteUse();
     this.#tell();
   }
 
   end(): void {
     this.#running -= 1;
-    for (const { allowance } of this.#terms.parts) allowance.vacate();
+    const { own, shared } = this.#terms;
+    own?.allowance.vacate();
+    shared?.allowance.vacate();
     this.#noteUse();
     this.#tell();
   }
@@ -183,22 +204,24 @@ export class KeyCharge {
    * settled already.
    */
   settle(used: Amounts): void {
-    if (this.#counted === undefined || this.#isSettled) return;
+    const counted = this.#counted;
+    if (counted === undefined || this.#isSettled) return;
     this.#isSettled = true;
-    for (const { allowance } of this.#counted.parts) {
-      allowance.settle(this.#expected, used);
-      allowance.expectation.learn(this.#inputTokens, used);
-    }
-    this.#noteUse(this.#counted);
+    const { own, shared } = counted;
+    own?.allowance.settle(this.#expected, used);
+    own?.allowance.expectation.learn(this.#inputTokens, used);
+    shared?.allowance.settle(this.#expected, used);
+    shared?.allowance.expectation.learn(this.#inputTokens, used);
+    this.#noteUse(counted);
     this.#tell();
     // The key was moved to another tenant after that.
-    if (this.#counted.group !== this.#terms.group) this.#tell(this.#counted);
+    if (shared?.id !== this.group) this.#tell(counted);
   }
 
   /** Sets the headers that tell the client how much its limits leave now. */
   setHeaders(headers: AnswerHeaders): void {
-    const { parts, clock } = this.#terms;
-    setLimitHeaders(headers, parts, clock);
+    const { own, shared, clock } = this.#terms;
+    setLimitHeaders(headers, own?.allowance, shared?.allowance, clock);
   }
 
   #refusedBy({ allowance }: ChargePart, timeoutMs: number, ahead: number): Held | undefined {
@@ -216,33 +239,37 @@ export class KeyCharge {
     return kind === "spent" || !waits || !this.#terms.waits;
   }
 
-  #noteUse({ onUse, parts } = this.#terms): void {
-    if (onUse) for (const { id } of parts) onUse(id);
+  #noteUse({ onUse, own, shared } = this.#terms): void {
+    if (onUse && own) onUse(own.id);
+    if (onUse && shared) onUse(shared.id);
   }
 
   /** Tells of the key alone, or of all keys that share limits with it. */
-  #tell({ onChange, group, keyId } = this.#terms): void {
-    onChange(group ?? keyId, keyId);
+  #tell({ onChange, shared, keyId } = this.#terms): void {
+    onChange(shared?.id ?? keyId, keyId);
   }
 
   /** Returns the limit that holds for longest: a used-up budget, else one that depends on others, else the longest wait. */
   #holdBy(heldBy: (allowance: Allowance, expected: Amounts) => Held | undefined): Hold | undefined {
-    let longest: { readonly part: ChargePart; readonly held: Held } | undefined;
-    let [isShared, isFinal] = [true, false];
-    for (const part of this.#terms.parts) {
-      const held = heldBy(part.allowance, this.#expected);
-      if (!held) continue;
-      isShared &&= part.holder.kind === "tenant";
-      isFinal ||= this.#isFinal(held, part.allowance);
-      if (!longest || waitOf(held) > waitOf(longest.held)) longest = { part, held };
-    }
-    if (!longest) return undefined;
-    const { part, held } = longest;
+    const { own, shared } = this.#terms;
+    const byOwn = own && heldBy(own.allowance, this.#expected);
+    const byShared = shared && heldBy(shared.allowance, this.#expected);
+    if (!byOwn && !byShared) return undefined;
+    const isFinal =
+      (own && byOwn && this.#isFinal(byOwn, own.allowance)) ||
+      (shared && byShared && this.#isFinal(byShared, shared.allowance)) ||
+      false;
+    if (shared && byShared && (!byOwn || waitOf(byShared) > waitOf(byOwn)))
+      return this.#toHold(shared, byShared, { isFinal, isShared: byOwn === undefined });
+    return own && byOwn && this.#toHold(own, byOwn, { isFinal, isShared: false });
+  }
+
+  #toHold(part: ChargePart, held: Held, how: Pick<Hold, "isFinal" | "isShared">): Hold {
     return {
       limit: labelOf(held.limit, part.holder),
       waitMs: held.kind === "busy" ? held.waitMs : undefined,
-      isFinal,
-      isShared,
+      isFinal: how.isFinal,
+      isShared: how.isShared,
       fault: () => this.#faultOf(part, held),
     };
   }

@@ -1,7 +1,7 @@
 import type { Fault } from "../errors.ts";
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { Allowances, type AllowancesOptions } from "./allowances.ts";
-import { type ChargePart, type ChargeTerms, KeyCharge } from "./charge.ts";
+import { type ChargePart, type ChargeTerms, KeyCharge, partsOf } from "./charge.ts";
 import { A_KEY, tenantId } from "./holder.ts";
 import { limitFault } from "./limit-faults.ts";
 
@@ -96,10 +96,10 @@ export class KeyCharges {
     needs: () => { readonly inputTokens: number; readonly maxOutput: number | undefined },
   ): KeyCharge | undefined {
     const terms = this.#termsOf(caller);
-    const first = terms?.parts[0];
-    if (!terms || !first) return undefined;
+    const part = terms?.own ?? terms?.shared;
+    if (!terms || !part) return undefined;
     const needed = needs();
-    return new KeyCharge(terms, needed.inputTokens, first.allowance.expectation.of(needed));
+    return new KeyCharge(terms, needed.inputTokens, part.allowance.expectation.of(needed));
   }
 
   /**
@@ -107,7 +107,7 @@ export class KeyCharges {
    * fit, which then does not count.
    */
   takeRequest(caller: Charged): Fault | undefined {
-    const parts = this.#termsOf(caller)?.parts ?? [];
+    const parts = partsOf(this.#termsOf(caller) ?? NO_LIMITS);
     for (const { allowance, holder } of parts) {
       const held = allowance.heldAsRequest();
       if (held) return limitFault(held, this.#allowances.calendar, holder);
@@ -134,16 +134,13 @@ export class KeyCharges {
     this.#waiting.set(keyId, waiting);
     const allowance = this.#allowances.of(keyId);
     const shared = this.#tenants.get(tenant);
-    const parts: ChargePart[] = [];
-    if (allowance) parts.push({ id: keyId, holder: A_KEY, allowance });
-    if (shared) parts.push(shared);
     const terms = {
       keyId,
       tenant,
-      parts,
+      own: allowance && { id: keyId, holder: A_KEY, allowance },
+      shared,
       waits: !this.#refusing.has(keyId),
       waiting,
-      group: shared?.id,
       calendar: this.#allowances.calendar,
       clock: this.#options.clock,
       onChange: this.#tell,
@@ -153,3 +150,5 @@ export class KeyCharges {
     return terms;
   }
 }
+
+const NO_LIMITS = { own: undefined, shared: undefined };

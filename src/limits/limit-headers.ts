@@ -10,21 +10,17 @@ export interface AnswerHeaders {
 /**
  * Sets the headers by which clients of OpenAI's API pace themselves: `x-ratelimit-limit-requests` and the like. There are
  * none for limits that the key does not have, and no value is negative. Those for tokens describe the limit per minute or,
- * without one, the budget with the least left. `limits` are those of a key and its tenant, of which the one with less left
- * counts.
+ * without one, the budget with the least left. Of a key and its tenant, the one with less left counts.
  */
 export function setLimitHeaders(
   headers: AnswerHeaders,
-  limits: readonly { readonly allowance: Allowance }[],
+  own: Allowance | undefined,
+  shared: Allowance | undefined,
   clock: Pick<Clock, "now" | "elapsed">,
 ): void {
   const elapsed = clock.elapsed();
-  let requests: MinuteState | undefined;
-  let tokens: MinuteState | undefined;
-  for (const { allowance } of limits) {
-    requests = tighter(requests, allowance.requestsLeft(elapsed));
-    tokens = tighter(tokens, allowance.tokensLeft(elapsed) ?? budgetLeft(allowance, clock));
-  }
+  const requests = tighter(own?.requestsLeft(elapsed), shared?.requestsLeft(elapsed));
+  const tokens = tighter(own && tokensLeft(own, elapsed, clock), shared && tokensLeft(shared, elapsed, clock));
   if (requests) {
     headers.set("x-ratelimit-limit-requests", String(requests.max));
     headers.set("x-ratelimit-remaining-requests", String(Math.floor(requests.left)));
@@ -37,9 +33,10 @@ export function setLimitHeaders(
   }
 }
 
-function budgetLeft(allowance: Allowance, clock: Pick<Clock, "now">): MinuteState | undefined {
-  const budget = allowance.tightestBudget();
-  if (!budget) return undefined;
+function tokensLeft(allowance: Allowance, elapsed: number, clock: Pick<Clock, "now">): MinuteState | undefined {
+  const perMinute = allowance.tokensLeft(elapsed);
+  const budget = perMinute ? undefined : allowance.tightestBudget();
+  if (!budget) return perMinute;
   const { max, used, window } = budget;
   return { max, left: Math.max(0, max - used), resetMs: window.endsAt - clock.now() };
 }

@@ -36,7 +36,7 @@ function begin(allowance: Allowance, expected: Amounts): Begun {
 
 function headersOf({ allowance, clock }: Rig): Readonly<Record<string, string>> {
   const headers = new Headers();
-  setLimitHeaders(headers, [{ allowance }], clock);
+  setLimitHeaders(headers, allowance, undefined, clock);
   return Object.fromEntries(headers);
 }
 

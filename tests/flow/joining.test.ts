@@ -264,7 +264,10 @@ test("a worker that joined for certain tenants serves their keys, and for others
   };
   expect([await modelsOf(own), await modelsOf(other)]).toEqual([["m"], []]);
   expect((await server.fetch("/v1/models/m", as(other))).status).toBe(404);
-  expect((await server.fetch("/api/llm/id/gpu/v1/models", as(other))).status).toBe(200);
+  const named = await server.fetch("/api/llm/id/gpu/v1/models", as(other));
+  expect(named.status).toBe(404);
+  expect(await named.json()).toMatchObject({ error: { code: "worker_not_found" } });
+  expect((await server.fetch("/api/llm/id/gpu/v1/models", as(own))).status).toBe(200);
   const refused = await server.chat("m", {}, as(other));
   expect(refused.status).toBe(404);
   expect(await refused.json()).toMatchObject({ error: { code: "model_not_found" } });

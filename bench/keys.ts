@@ -5,6 +5,7 @@ import { createMemoryRecords } from "../src/keys/key-records.ts";
 import { readSharedEntry, sharedText } from "../src/keys/shared-entry.ts";
 import { Allowance } from "../src/limits/allowance.ts";
 import { Calendar } from "../src/limits/calendar.ts";
+import { KeyCharges } from "../src/limits/charges.ts";
 import { systemClock } from "../src/system/clock.ts";
 import { systemIds } from "../src/system/ids.ts";
 import { silentLog } from "../src/system/log.ts";
@@ -16,6 +17,8 @@ import type { PartResult } from "./report.ts";
 const KEYS = 10_000;
 /** The goal for letting one request in, in microseconds. */
 const MAX_US = 3;
+/** The goal for the memory of idle keys with limits. */
+const MAX_MIB = 15;
 const REQUESTS = 50_000;
 /** The keys that are used. A benchmark that holds a request for each of all keys would measure the memory of these. */
 const CLIENTS = 200;
@@ -44,6 +47,12 @@ export async function measureKeys(_children: Children, isQuick: boolean): Promis
         wanted: `≤ ${MAX_US}`,
         isMet: median(manyUs) <= MAX_US,
       },
+      {
+        what: `memory of ${KEYS} idle keys with limits, MiB`,
+        measured: mib.toFixed(1),
+        wanted: `≤ ${MAX_MIB}`,
+        isMet: mib <= MAX_MIB,
+      },
     ],
     report: {
       title: "Keys",
@@ -58,7 +67,7 @@ export async function measureKeys(_children: Children, isQuick: boolean): Promis
             ["authenticating a request, 1 key, µs", spread(fewUs, 2)],
             [`refusing a revoked key, ${KEYS} keys, µs`, spread(wrongUs, 2)],
             ["asking the limits of a key, beginning and settling a job, µs", spread(limitUs, 2)],
-            [`memory of ${KEYS} keys, MiB`, mib.toFixed(1)],
+            [`memory of ${KEYS} idle keys with limits, MiB`, mib.toFixed(1)],
             [`reading ${KEYS} keys of a cluster at the start, without NATS, ms`, spread(readMs, 0)],
           ],
         },
@@ -83,12 +92,16 @@ function createBook(count: number): { readonly book: KeyBook; readonly texts: re
   return { book, texts };
 }
 
-/** Returns the MiB that this many keys take, with their entries in records that are kept in memory. */
+/** Returns the MiB that this many idle keys take, with their limits, and with their entries in records that are kept in memory. */
 function memoryOf(count: number): number {
   const before = usedBytes();
   const { book } = createBook(count);
+  const charges = new KeyCharges({ clock: systemClock, usedSince: () => 0 });
+  for (const { id, limits } of book.list()) charges.set(id, limits);
   const bytes = usedBytes() - before;
-  if (book.list().length !== count) throw new Error("keys are missing");
+  const last = book.list().at(-1);
+  if (book.list().length !== count || !last || !charges.allowances.of(last.id))
+    throw new Error("keys or limits are missing");
   return bytes / 2 ** 20;
 }
 

@@ -15,9 +15,13 @@ export interface AllowancesOptions {
   readonly elsewhere?: KeysElsewhere | undefined;
 }
 
-/** The allowances of the keys that have limits. Other keys have none, and cost nothing here. */
+/**
+ * The allowances of the keys that have limits. Other keys have none, and cost nothing here. Most of 10,000 keys are idle, so an
+ * allowance is made when somebody asks for it first.
+ */
 export class Allowances {
   readonly #options: AllowancesOptions;
+  readonly #limits = new Map<string, KeyLimits>();
   readonly #byKey = new Map<string, Allowance>();
   /** Those whose limits were removed while requests were in progress, which would count again under new limits. */
   readonly #former = new Map<string, Allowance>();
@@ -30,12 +34,15 @@ export class Allowances {
 
   /** Returns the allowance of a key; undefined if it has no limits. */
   of(keyId: string): Allowance | undefined {
-    return this.#byKey.get(keyId);
+    const known = this.#byKey.get(keyId);
+    if (known) return known;
+    const limits = this.#limits.get(keyId);
+    return limits && this.#make(keyId, limits);
   }
 
   /** Returns the ids of the keys that have limits. */
   ids(): Iterable<string> {
-    return this.#byKey.keys();
+    return this.#limits.keys();
   }
 
   /** Takes over the limits of a key that was made, changed or loaded. What was counted under former limits still counts. */
@@ -43,36 +50,38 @@ export class Allowances {
     for (const [id, { isInUse }] of this.#former) if (!isInUse) this.#former.delete(id);
     const allowance = this.#byKey.get(keyId) ?? this.#former.get(keyId);
     this.#former.delete(keyId);
+    allowance?.update(limits);
     if (!hasLimits(limits)) {
+      this.delete(keyId);
       // Running requests end in the allowance that they began in, and it no longer holds any back.
-      allowance?.update(limits);
-      this.#byKey.delete(keyId);
       if (allowance?.isInUse) this.#former.set(keyId, allowance);
       return;
     }
-    if (allowance) {
-      allowance.update(limits);
-      this.#byKey.set(keyId, allowance);
-      return;
-    }
+    this.#limits.set(keyId, limits);
+    if (allowance) this.#byKey.set(keyId, allowance);
+  }
+
+  /** Forgets a key that no longer exists. */
+  delete(keyId: string): void {
+    this.#limits.delete(keyId);
+    this.#byKey.delete(keyId);
+  }
+
+  #make(keyId: string, limits: KeyLimits): Allowance {
     const { clock, usedSince, usedBefore, elsewhere } = this.#options;
-    const counted = {
+    const allowance = new Allowance(limits, {
       clock,
       calendar: this.calendar,
-      usedSince: (resource: Resource, at: number) => usedSince(keyId, resource, at),
-      usedBefore: usedBefore && ((resource: Resource, at: number) => usedBefore(keyId, resource, at)),
+      usedSince: (resource, at) => usedSince(keyId, resource, at),
+      usedBefore: usedBefore && ((resource, at) => usedBefore(keyId, resource, at)),
       elsewhere: elsewhere && {
         serverId: elsewhere.serverId,
         holdings: () => elsewhere.holdings(keyId),
         spent: (budget: LimitName, startsAt: number) => elsewhere.spent(keyId, budget, startsAt),
       },
-    };
-    this.#byKey.set(keyId, new Allowance(limits, counted));
-  }
-
-  /** Forgets a key that no longer exists. */
-  delete(keyId: string): void {
-    this.#byKey.delete(keyId);
+    });
+    this.#byKey.set(keyId, allowance);
+    return allowance;
   }
 }
 

@@ -78,3 +78,21 @@ test("a key that is gone is forgotten", () => {
   allowances.delete("a");
   expect(allowances.of("a")).toBeUndefined();
 });
+
+test("what a key has used is read when its limits are asked first, and not for a key that is idle", () => {
+  const asked: string[] = [];
+  const allowances = create(asked);
+  for (const id of ["a", "b"]) allowances.set(id, { tokensPerDay: 100 });
+  expect([...allowances.ids()]).toEqual(["a", "b"]);
+  expect(asked).toEqual([]);
+  allowances.of("a")?.states();
+  expect(asked).toEqual(["a tokens"]);
+});
+
+test("a key whose limits were taken away before anybody asked has none", () => {
+  const allowances = create();
+  allowances.set("a", { parallel: 1 });
+  allowances.set("a", {});
+  expect(allowances.of("a")).toBeUndefined();
+  expect([...allowances.ids()]).toEqual([]);
+});

@@ -69,10 +69,13 @@ export class KeyDesk {
     return entry;
   }
 
+  /**
+   * Revokes a key. A worker that has joined again may still have its former key, and could come back with it, so that key is
+   * revoked as well. A request that fails between the two can be repeated.
+   */
   async revoke(id: string, asker: Asker): Promise<KeyEntry> {
-    const before = this.find(id);
-    const entry = await this.#writer().revoke(id, asker);
-    if (before.revokedAt === undefined) this.#note("key.revoke", entry, asker);
+    const entry = await this.#revoke(this.find(id), asker);
+    for (let former = this.#formerOf(entry); former; former = this.#formerOf(former)) await this.#revoke(former, asker);
     this.#assertWritten();
     return entry;
   }
@@ -84,6 +87,18 @@ export class KeyDesk {
     const made = await this.#writer().rotate(id, overlapMs, asker);
     if (!made.isRepeat) this.#note("key.rotate", made.entry, asker, { overlap_s: Math.round(overlapMs / 1000) });
     return made;
+  }
+
+  async #revoke(before: KeyEntry, asker: Asker): Promise<KeyEntry> {
+    const entry = await this.#writer().revoke(before.id, asker);
+    if (before.revokedAt === undefined) this.#note("key.revoke", entry, asker);
+    return entry;
+  }
+
+  /** Finds the valid key that another key of the same worker replaces at its next use. */
+  #formerOf({ replaces, workerId }: KeyEntry): KeyEntry | undefined {
+    const former = replaces === undefined ? undefined : this.#options.book?.get(replaces);
+    return former?.workerId === workerId && former?.revokedAt === undefined ? former : undefined;
   }
 
   #writer(): NonNullable<KeyDeskOptions["writer"]> {

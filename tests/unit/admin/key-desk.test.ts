@@ -108,3 +108,27 @@ test("a key or secret that finds the disk full is taken back, and can be asked f
   for (const made of [await desk.rotate(entry.id, { overlap: 0 }, once), await desk.create({ name: "late" }, once)])
     expect(book.findByText(made.text)).toEqual(made.entry);
 });
+
+test("revoking the key of a worker that has joined again also revokes its former keys, and those of nobody else", async () => {
+  const { book, desk, notes } = rig();
+  const join = (workerId: string, replaces?: string) =>
+    book.create(
+      {
+        kind: "worker",
+        terms: { name: workerId, limits: {} },
+        bound: { workerId, otherIds: [], trade: crypto.randomUUID(), ...(replaces !== undefined && { replaces }) },
+      },
+      BY,
+    ).entry.id;
+  const other = join("other");
+  const first = join("gpu");
+  const second = join("gpu", first);
+  const third = join("gpu", second);
+  const stray = join("gpu", other);
+  await desk.revoke(third, BY);
+  const isRevoked = (id: string): boolean => book.get(id)?.revokedAt !== undefined;
+  expect([first, second, third].map(isRevoked)).toEqual([true, true, true]);
+  expect(notes).toEqual(["key.revoke", "key.revoke", "key.revoke"]);
+  await desk.revoke(stray, BY);
+  expect([stray, other].map(isRevoked)).toEqual([true, false]);
+});

@@ -19,6 +19,7 @@ import { createListener } from "./http/listener.ts";
 import { answerMetrics } from "./http/metrics-listener.ts";
 import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createVisit } from "./http/visit.ts";
+import { heirOf } from "./keys/heirs.ts";
 import { fileDigestOf, type OpenedKeys } from "./keys/open-keys.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { servedFor } from "./models/served-for.ts";
@@ -75,12 +76,14 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     },
   });
   if (cluster) shareSignOuts(auth.signOuts, toSignOutPeers(cluster.ports), () => clock.now());
-  cluster?.judgeOwners(auth.workers.isOwner);
+  const ownerNow = (owner: string): string => (keys ? heirOf(keys.book, owner) : owner);
+  cluster?.judgeOwners(auth.workers.isOwner, ownerNow);
   const sessions = new LocalSessions({
     deps,
     serverId: config.serverId,
     limits: config,
     isOwner: auth.workers.isOwner,
+    heirOf: ownerNow,
     ownerRecords: records?.owners,
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });

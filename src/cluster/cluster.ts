@@ -106,6 +106,7 @@ export class Cluster {
   #fileDigest: string | undefined;
   #fingerprint: string;
   #isOwner: (owner: string) => boolean = () => true;
+  #heirOf = (owner: string): string => owner;
 
   /** Throws if the address for links cannot be used. */
   constructor({ config, deps, bus, nats, epoch, privateAddress, records, keys, tenants, keeper }: ClusterOptions) {
@@ -156,6 +157,7 @@ export class Cluster {
       calls: this.#calls,
       links,
       isOwner: (owner) => this.#isOwner(owner),
+      heirOf: (owner) => this.#heirOf(owner),
       modelGraceMs: config.modelGraceMs,
       startGraceMs: config.startGraceMs,
       random,
@@ -211,9 +213,13 @@ export class Cluster {
     };
   }
 
-  /** Sets the function that says whether a key or role of this server still stands for an owner of worker ids. */
-  judgeOwners(isOwner: (owner: string) => boolean): void {
+  /**
+   * Sets the functions that say whether a key or role of this server still stands for an owner of worker ids, and to whom the
+   * ids of an owner belong now.
+   */
+  judgeOwners(isOwner: (owner: string) => boolean, heirOf: (owner: string) => string): void {
     this.#isOwner = isOwner;
+    this.#heirOf = heirOf;
   }
 
   /** Returns the watch of one plugin's sessions. Called once for each plugin. */

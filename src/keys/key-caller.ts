@@ -6,7 +6,12 @@ import { compileGlobs } from "./model-globs.ts";
 
 /** Returns the name of a key's caller in logs and counts: `key:7f3kq2m9x0ab`, or `file:ci` for a key of `KEYS_FILE`. */
 export function callerName({ id, source }: Pick<KeyEntry, "id" | "source">): string {
-  return source === "file" ? id : `key:${id}`;
+  return source === "file" ? id : `${CALLER_PREFIX}${id}`;
+}
+
+/** Returns the id of the created key whose caller has this name; undefined for any other caller. */
+export function keyIdOfCaller(name: string): string | undefined {
+  return name.startsWith(CALLER_PREFIX) ? name.slice(CALLER_PREFIX.length) : undefined;
 }
 
 /**
@@ -66,6 +71,7 @@ export function readOwner(owner: string): NamedOwner | undefined {
   return { id, digest };
 }
 
+const CALLER_PREFIX = "key:";
 const PREFIX = "made:";
 /** 64 bits, of which only a few secrets of one key must differ. */
 const DIGEST_CHARS = 16;

@@ -26,6 +26,8 @@ export interface EndpointOptions extends Omit<IntakeOptions, "pluginId"> {
   readonly limits: LinkLimits;
   /** Whether a key or role of the server still stands for this owner of an id. */
   readonly isOwner: (owner: string) => boolean;
+  /** Returns the owner to whom the ids of an owner belong now, if its key was replaced; the same owner unless given. */
+  readonly heirOf?: ((owner: string) => string) | undefined;
   /** Keeps the owners of ids over restarts; they are kept in memory alone unless given. */
   readonly ownerRecords?: OwnerRecords | undefined;
   /** Announces the sessions to other servers; undefined without a cluster. */
@@ -80,11 +82,12 @@ export class WorkerEndpoint implements Intake {
     this.#log = options.deps.log;
     this.#lines = new SessionLog(this.#log, options.deps.clock);
     this.#heartbeat = new Heartbeat(options.deps.clock, options.limits.pingIntervalMs);
-    const { deps, isOwner, ownerRecords } = options;
+    const { deps, isOwner, heirOf, ownerRecords } = options;
     this.#roster = new Roster(options.watch);
     this.#owners = new IdOwners({
       clock: deps.clock,
       isOwner,
+      heirOf,
       records: ownerRecords,
       onLost: (id) => this.#closeAll(id, ID_IN_USE),
     });

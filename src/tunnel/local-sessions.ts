@@ -5,7 +5,7 @@ import type { OwnerRecords } from "./owners.ts";
 import type { Intake, IntakeOptions, SessionSource } from "./session-source.ts";
 import type { SessionWatch } from "./session-watch.ts";
 
-export interface LocalSessionsOptions extends Pick<EndpointOptions, "serverId" | "limits" | "isOwner"> {
+export interface LocalSessionsOptions extends Pick<EndpointOptions, "serverId" | "limits" | "isOwner" | "heirOf"> {
   readonly deps: Deps;
   /** Returns the records of one plugin's ids, which are kept over restarts; they are kept in memory alone unless given. */
   readonly ownerRecords?: ((pluginId: string) => OwnerRecords) | undefined;

@@ -40,6 +40,8 @@ export interface IdOwnersOptions {
   readonly clock: Clock;
   /** Whether a key or role of the server still stands for this owner. */
   readonly isOwner: (owner: string) => boolean;
+  /** Returns the owner to whom the ids of an owner belong now, if its key was replaced; the same owner unless given. */
+  readonly heirOf?: ((owner: string) => string) | undefined;
   /** Nothing is kept unless given. */
   readonly records?: OwnerRecords | undefined;
   /** Called with an id for which another server has recorded another owner, while sessions here have the id. */
@@ -68,7 +70,7 @@ interface Absent {
 
 /**
  * Remembers which key or role each worker id belongs to. An id changes hands only if the new owner also proves to be the old
- * one, if no key or role stands for the old one any more, or if the id was forgotten: 90 days after its last session, or
+ * one or has inherited its ids, if no key or role stands for the old one or its heir any more, or if the id was forgotten: 90 days after its last session, or
  * earlier for an owner with more than 10,000 absent workers. Ids that the server made are then forgotten first.
  */
 export class IdOwners {
@@ -103,9 +105,11 @@ export class IdOwners {
 
   /** Returns whether the claimant could claim the id now. */
   mayClaim(id: string, { owner, previousOwner }: Claimant): boolean {
+    const { heirOf, isOwner } = this.#options;
     const entry = this.#find(id);
     if (!entry || entry.owner === owner || entry.owner === previousOwner) return true;
-    return !this.#options.isOwner(entry.owner);
+    const heir = heirOf?.(entry.owner) ?? entry.owner;
+    return heir === owner || heir === previousOwner || !isOwner(heir);
   }
 
   /**

@@ -318,3 +318,39 @@ test("neither a token nor a credential is in a log, an answer, or the settings t
   for (const secret of [joinToken, credential].map((each) => each.split("_")[2] ?? each))
     expect(texts.map((text) => text.includes(secret))).toEqual(texts.map(() => false));
 }, 60_000);
+
+test("when a worker has joined again, all ids of its former key are its own, and free for no other key", async () => {
+  const first = connect({ join_token: token(), worker_id: "gpu" });
+  const former = String((await first.registered())["credential"]);
+  const elsewhere = connect({ client_key: former, worker_id: "gpu" }, "/api/asr/connect");
+  await elsewhere.registered();
+  for (const link of [first, elsewhere]) link.close();
+  const again = { worker_id: "gpu", previous_client_key: former };
+  const next = connect({ ...again, join_token: token(), join_proof: "proof-two-0123456789abcdef" });
+  const client_key = String((await next.registered())["credential"]);
+  next.close();
+  await connect({ ...again, client_key }).registered();
+  expect(book.findByText(former)?.revokedAt).toBeNumber();
+
+  const stranger = connect({ client_key: CLIENT_KEY, worker_id: "gpu" }, "/api/asr/connect");
+  expect((await stranger.closed).reason).toStartWith("id in use");
+  await connect({ ...again, client_key }, "/api/asr/connect").registered();
+});
+
+test("a worker that has joined again cannot come back with its former key when the new one is revoked", async () => {
+  const first = connect({ join_token: token(), worker_id: "gpu" });
+  const former = String((await first.registered())["credential"]);
+  const joinAgain = { join_token: token(), join_proof: "proof-two-0123456789abcdef", previous_client_key: former };
+  const next = connect({ ...joinAgain, worker_id: "gpu" });
+  const client_key = String((await next.registered())["credential"]);
+  const path = `/api/keys/${book.findByText(client_key)?.id}`;
+  const revoked = await server.fetch(path, { method: "DELETE", headers: { authorization: `Bearer ${adminKey()}` } });
+  expect(revoked.status).toBe(200);
+  await next.closed;
+  const back = connect({ client_key, previous_client_key: former, worker_id: "gpu" });
+  expect((await back.closed).reason).toStartWith("unauthorized");
+});
+
+function adminKey(): string {
+  return book.create({ kind: "admin", terms: { name: "admin", limits: {} } }, BY).text;
+}

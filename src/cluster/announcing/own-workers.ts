@@ -17,6 +17,8 @@ export interface OwnWorkersOptions {
   readonly ids: WorkerIds;
   /** Whether a key or role of the server still stands for this owner. */
   readonly isOwner: (owner: string) => boolean;
+  /** Returns the owner to whom the ids of an owner belong now: another one if its key was replaced. */
+  readonly heirOf: (owner: string) => string;
   /** Returns the worker of another server that has an id. */
   readonly holderOf: (pluginId: string, workerId: string) => IdHolder | undefined;
   /** Called when a worker has come, changed or gone. */
@@ -127,17 +129,22 @@ export class OwnWorkers {
   #mayClaim(pluginId: string, workerId: string, claimant: Claimant): boolean {
     this.#leftIds.get(pluginId)?.prune();
     const holder = this.#options.ids.of(pluginId).holderOf(workerId);
-    if (!holder || holder.owner === claimant.owner || holder.owner === claimant.previousOwner) return true;
-    return !this.#options.isOwner(holder.owner);
+    const { owner, previousOwner } = claimant;
+    if (!holder || holder.owner === owner || holder.owner === previousOwner) return true;
+    const heir = this.#options.heirOf(holder.owner);
+    return heir === owner || heir === previousOwner || !this.#options.isOwner(heir);
   }
 
   #opened(plugin: string, held: HeldSession, left: LeftIds): void {
     const { session, claimant, isLeaving } = held;
-    const { serverId, stamps, ids, onChange } = this.#options;
+    const { serverId, stamps, ids, heirOf, onChange } = this.#options;
     const facts = ids.of(plugin);
     const at = stamps.stamp();
-    const { owner, previousOwner: was } = claimant;
+    const { owner, previousOwner } = claimant;
     const { id } = session.worker;
+    const before = facts.holderOf(id)?.owner;
+    // A key that was replaced proves nothing any more, but other servers must know that the worker is the same.
+    const was = before !== undefined && before !== owner && heirOf(before) === owner ? before : previousOwner;
     const since = facts.sinceFor(id, { owner, was }, at);
     left.remove(id);
     const fact = { server: serverId, id, session: session.id, owner, was, since, at, isLeaving };

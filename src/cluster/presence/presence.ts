@@ -39,6 +39,8 @@ export interface PresenceOptions {
   readonly links: PeerLinks | undefined;
   /** Whether a key or role of the server still stands for an owner of worker ids. */
   readonly isOwner: (owner: string) => boolean;
+  /** Returns the owner to whom the ids of an owner belong now; the same owner unless given. */
+  readonly heirOf?: (owner: string) => string;
   readonly modelGraceMs: number;
   /** The longest wait for a peer to announce what it has. */
   readonly startGraceMs: number;
@@ -78,6 +80,7 @@ export class Presence {
       stamps: this.#stamps,
       ids: this.#ids,
       isOwner,
+      heirOf: options.heirOf ?? ((owner) => owner),
       holderOf: (pluginId, workerId) => this.#holders.holderOf(this.workersOf(pluginId), workerId),
       onChange: () => this.#announcer.workersChanged(),
     });

@@ -286,3 +286,21 @@ test("in any order of sessions, restarts and key changes an id is granted exactl
     { numRuns: times(1000) },
   );
 });
+
+test("the ids of an owner whose key was replaced belong to its heir, and are free once no key stands for that one", () => {
+  const known = new Set(["A", "B", "C"]);
+  const clock = new FakeClock();
+  let heir = "A";
+  const owners = new IdOwners({ clock, isOwner: (owner) => known.has(owner), heirOf: () => heir });
+  for (const id of ["v", "w"]) {
+    owners.claim(id, A);
+    owners.release(id);
+  }
+  known.delete("A");
+  heir = "B";
+  expect(owners.claim("w", { owner: "C" })).toBe(false);
+  expect(owners.claim("w", { owner: "C", previousOwner: "B" })).toBe(true);
+  expect(owners.claim("v", { owner: "C" })).toBe(false);
+  known.delete("B");
+  expect(owners.claim("v", { owner: "C" })).toBe(true);
+});

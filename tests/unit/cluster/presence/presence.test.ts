@@ -213,3 +213,20 @@ test("the server of a worker is asked whether it is alive before a legacy agent 
   await rig.run(50);
   expect(b.holderOf("box")).toBeUndefined();
 });
+
+test("a worker that has joined again gets its id at another server, and a stranger does not", async () => {
+  const heirs = new Map([["former", "new"]]);
+  const heirOf = (owner: string): string => heirs.get(owner) ?? owner;
+  const [a, b] = [rig.start("a", { heirOf }), rig.start("b", { heirOf })];
+  await rig.run(200);
+  const former = a.connect({ id: "w", owner: "former" });
+  await rig.run(100);
+  rig.owners.gone.add("former");
+  expect(b.connect({ id: "w", owner: "stranger" })).toBeUndefined();
+  const session = b.connect({ id: "w", owner: "new" });
+  await rig.run(2000);
+  expect(session && b.sessions.has(session)).toBe(true);
+  expect(former && a.sessions.has(former)).toBe(false);
+  expect(a.directory.serverOf("w")).toBe("b");
+  expect(a.connect({ id: "w", owner: "stranger" })).toBeUndefined();
+});

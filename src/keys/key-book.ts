@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import type { KeySource, KeySources } from "../auth/keys.ts";
 import type { Clock } from "../system/deps.ts";
 import { digestOfFile, isSameInFile } from "./file-entries.ts";
-import { agreed } from "./key-changes.ts";
+import { agreed, kindOfChange } from "./key-changes.ts";
 import { type ChangeRequest, type KeyDraft, KeyDrafts, type KeyUse, type SecretDraft } from "./key-drafts.ts";
 import type { KeyEntry, KeyKind } from "./key-entry.ts";
-import { type HeldKey, KeyIndex } from "./key-index.ts";
+import { KeyIndex, withUse } from "./key-index.ts";
 import type { KeyRecords } from "./key-records.ts";
 import { keysToForget, MAX_ACCEPTED } from "./key-room.ts";
 import { createKeySource } from "./key-source.ts";
@@ -170,6 +170,18 @@ export class KeyBook {
     return { entry: this.commit(draft), text: draft.text, isRepeat: draft.isRepeat };
   }
 
+  /** Writes an entry that does not count yet, so that a failure can be noticed before anything has changed. */
+  write(entry: KeyEntry): void {
+    this.#options.records.put(entry);
+  }
+
+  /** Writes what counts in place of an entry that was only written. */
+  unwrite(id: string): void {
+    const current = this.get(id);
+    if (current) this.#options.records.put(current);
+    else this.#options.records.remove(id);
+  }
+
   /**
    * Takes in an entry from another server of the cluster. A revoked key never becomes valid by that. Returns false for a new key
    * for which there is no room: whoever may write to what the servers share must not fill their memory.
@@ -285,14 +297,4 @@ export class KeyBook {
     this.drafts.forget(entry);
     this.#options.records.remove(id);
   }
-}
-
-function withUse({ entry, lastUsedAt }: HeldKey): KeyEntry {
-  return lastUsedAt === (entry.lastUsedAt ?? 0) ? entry : { ...entry, lastUsedAt };
-}
-
-function kindOfChange(before: KeyEntry | undefined, next: KeyEntry): KeyEvent["kind"] {
-  if (!before) return "created";
-  if (next.revokedAt !== undefined && before.revokedAt === undefined) return "revoked";
-  return next.secret.hash === before.secret.hash ? "changed" : "rotated";
 }

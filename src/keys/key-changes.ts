@@ -83,6 +83,16 @@ export function rotated(entry: KeyEntry, secret: KeySecret, overlapMs: number, {
   return { ...entry, revision: revisionAfter(entry.revision), secret, former: former.slice(0, MAX_FORMER_SECRETS) };
 }
 
+/** Returns what has become of a key that had the entry `before` and has `next` now. */
+export function kindOfChange(
+  before: KeyEntry | undefined,
+  next: KeyEntry,
+): "created" | "revoked" | "changed" | "rotated" {
+  if (!before) return "created";
+  if (next.revokedAt !== undefined && before.revokedAt === undefined) return "revoked";
+  return next.secret.hash === before.secret.hash ? "changed" : "rotated";
+}
+
 /** Whether a join token lets no further worker in. A trade that was counted before is not a further one. */
 export function isUsedUp({ maxUses, uses = 0, trades }: KeyEntry, trade?: string): boolean {
   if (trade !== undefined && trades?.includes(trade)) return false;

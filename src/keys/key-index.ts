@@ -19,6 +19,11 @@ export interface HashedKey {
   readonly validUntil: number | undefined;
 }
 
+/** Returns the entry of a key with its latest use. */
+export function withUse({ entry, lastUsedAt }: HeldKey): KeyEntry {
+  return lastUsedAt === (entry.lastUsedAt ?? 0) ? entry : { ...entry, lastUsedAt };
+}
+
 /** All keys, found by id and by the hashes of their secrets, in a time that does not depend on their number. */
 export class KeyIndex {
   readonly #maxRequests: number;

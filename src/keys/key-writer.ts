@@ -87,21 +87,23 @@ export class KeyWriter {
   }
 
   async #make(turn: string | undefined, plan: () => SecretDraft): Promise<MadeKey> {
-    const { book, isFailing, shared } = this.#options;
     return this.#carryOut(turn, plan, (draft) => {
-      const made = book.commitSecret(draft);
-      if (made.isRepeat || shared !== undefined || !isFailing?.()) return made;
-      this.#takeBack(draft);
-      throw unkeptFault();
+      this.#assertWritten(draft);
+      return this.#options.book.commitSecret(draft);
     });
   }
 
-  /** Undoes a change whose secret nobody has seen. The request can be sent again, also with its Idempotency-Key. */
-  #takeBack({ kind, entry, before }: SecretDraft): void {
-    const { book } = this.#options;
-    if (!before) return book.drop(entry.id);
-    book.drafts.forget(entry);
-    book.commit({ kind, entry: before, before: entry });
+  /**
+   * Throws `keys_unavailable` for a secret that cannot be written. It does not count then: the first key of its kind would shut
+   * a door for everybody. The request can be sent again, also with its Idempotency-Key.
+   */
+  #assertWritten({ entry, isRepeat }: SecretDraft): void {
+    const { book, isFailing, shared } = this.#options;
+    if (isRepeat || shared !== undefined || !isFailing) return;
+    book.write(entry);
+    if (!isFailing()) return;
+    book.unwrite(entry.id);
+    throw unkeptFault();
   }
 
   /** Commits a draft that the shared keys have. */

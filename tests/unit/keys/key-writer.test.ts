@@ -208,3 +208,25 @@ test("a server that has its keys for itself changes them at once", async () => {
   await writer.revoke(made.entry.id, BY);
   expect(book.get(made.entry.id)?.revokedBy).toBe("admin-key:1");
 });
+
+test("the first key of a kind that cannot be written shuts no door, and nobody hears of it", async () => {
+  let isFull = true;
+  const records = createMemoryRecords();
+  const book = new KeyBook({ records, clock: systemClock, maxRequests: 10 });
+  const events: string[] = [];
+  book.onChange(({ kind }) => events.push(kind));
+  const writer = new KeyWriter({ book, clock: systemClock, isFailing: () => isFull });
+  for (const kind of ["client", "worker", "admin"] as const)
+    expect((await faultOf(writer.create(spec({}, kind), { ...BY, idempotencyKey: kind }))).code).toBe(
+      "keys_unavailable",
+    );
+  const { api, client, admin } = book.sources;
+  expect([api, client, admin].map(({ isEmpty }) => isEmpty)).toEqual([true, true, true]);
+  expect([events, book.list(), records.load()]).toEqual([[], [], []]);
+  isFull = false;
+  const { entry, text } = await writer.create(spec(), { ...BY, idempotencyKey: "client" });
+  isFull = true;
+  expect((await faultOf(writer.rotate(entry.id, 0, BY))).code).toBe("keys_unavailable");
+  expect(book.sources.api.find(sha256(text))).toBeDefined();
+  expect([events, records.load()]).toEqual([["created"], [entry]]);
+});

@@ -37,6 +37,8 @@ export function createKeyCharges(
     if (kind === "removed") charges.delete(entry.id);
     else take(entry);
   });
+  // A key that has expired still had its limits, because it may be extended.
+  book.onForget(({ id }) => charges.delete(id));
   for (const { name, limits } of tenants?.list() ?? []) charges.setTenant(name, limits);
   tenants?.onChange((name, limits) => charges.setTenant(name, limits));
   return charges;

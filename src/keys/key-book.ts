@@ -5,6 +5,7 @@ import { digestOfFile, isSameInFile } from "./file-entries.ts";
 import { agreed, kindOfChange } from "./key-changes.ts";
 import { type ChangeRequest, type KeyDraft, KeyDrafts, type KeyUse, type SecretDraft } from "./key-drafts.ts";
 import type { KeyEntry, KeyKind } from "./key-entry.ts";
+import type { KeyEvent } from "./key-event.ts";
 import { KeyIndex, withUse } from "./key-index.ts";
 import type { KeyRecords } from "./key-records.ts";
 import { keysToForget, MAX_ACCEPTED } from "./key-room.ts";
@@ -12,19 +13,6 @@ import { createKeySource } from "./key-source.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
 import { keyHash, type RandomBytes } from "./key-text.ts";
 import type { KeysStanding, Revocation } from "./shared-keys.ts";
-
-/**
- * A change of a key, after which `entry` is current. A key of `KEYS_FILE` that was taken out of it is `removed`, and so is a
- * created one that is kept no longer.
- */
-export interface KeyEvent {
-  readonly kind: "created" | "changed" | "rotated" | "revoked" | "removed";
-  readonly entry: KeyEntry;
-  /** Undefined for a key that is new here. */
-  readonly before: KeyEntry | undefined;
-  /** Whether the key is the first one of its kind, which shuts a door that may have been open. */
-  readonly isFirst: boolean;
-}
 
 /** A key that was made, or whose secret was. The text is shown to whoever asked, and kept nowhere. */
 export interface MadeKey {
@@ -64,6 +52,7 @@ export class KeyBook {
   readonly #index: KeyIndex;
   readonly #listeners = new Set<(event: KeyEvent) => void>();
   readonly #useListeners: ((entry: KeyEntry) => void)[] = [];
+  readonly #forgetListeners: ((entry: KeyEntry) => void)[] = [];
   /** The kinds of which there are or were keys. A kind never leaves: without its last key, its door stays shut. */
   readonly #kinds: Set<KeyKind>;
   /** The valid keys, which the gates ask. */
@@ -130,6 +119,11 @@ export class KeyBook {
   /** Calls a listener when a key was used here, at most once a minute for each key. */
   onUse(listener: (entry: KeyEntry) => void): void {
     this.#useListeners.push(listener);
+  }
+
+  /** Calls a listener when a key that had ended before is forgotten, which changes nothing for those who use keys. */
+  onForget(listener: (entry: KeyEntry) => void): void {
+    this.#forgetListeners.push(listener);
   }
 
   /** Makes a key. A repeated request gets the key that the first one made; see `key_already_shown` for the limits of that. */
@@ -296,5 +290,6 @@ export class KeyBook {
     this.#index.delete(id);
     this.drafts.forget(entry);
     this.#options.records.remove(id);
+    for (const listener of this.#forgetListeners) listener(entry);
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { createKeyCharges } from "../../../src/admin/key-charges.ts";
 import { KeyBook } from "../../../src/keys/key-book.ts";
+import type { KeyEntry } from "../../../src/keys/key-entry.ts";
 import { createMemoryRecords } from "../../../src/keys/key-records.ts";
 import { EndedUsage } from "../../../src/usage/ended-usage.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -8,9 +9,9 @@ import { FakeClock } from "../../support/fake-clock.ts";
 const BY = { by: "admin-key:1" };
 const NEEDS = () => ({ inputTokens: 1, maxOutput: 1 });
 
-function setUp() {
+function setUp(entries: readonly KeyEntry[] = []) {
   const clock = new FakeClock();
-  const book = new KeyBook({ records: createMemoryRecords(), clock, maxRequests: 0 });
+  const book = new KeyBook({ records: createMemoryRecords(entries), clock, maxRequests: 0 });
   const { meter } = new EndedUsage({ clock, flushMs: 1000, usage: undefined, failedJobs: undefined });
   const charges = createKeyCharges(book, undefined, clock, meter);
   charges.setTenant("full", { requestsPerMinute: 1 });
@@ -41,4 +42,20 @@ test("a key of the keys file that becomes one of another kind has no limits any 
   expect(charges.allowances.of("file:ci")).toBeDefined();
   book.replaceFile([of("worker")]);
   expect(charges.allowances.of("file:ci")).toBeUndefined();
+});
+
+test("keys that have expired keep their limits until they are forgotten, and not after that", () => {
+  const entries = Array.from({ length: 20_000 }, (_, n): KeyEntry => {
+    const key = { id: `key${n}`, kind: "client", source: "made", name: "k", former: [], revision: 1 } as const;
+    const secret = { hash: `hash${n}`, hint: "mk_…", madeAt: 0 };
+    const expiry = n < 10_000 && { expiresAt: 1 };
+    return { ...key, secret, limits: { parallel: 1 }, createdAt: 0, createdBy: "admin-key:1", ...expiry };
+  });
+  const { book, charges } = setUp(entries);
+  const isLimited = ({ id }: KeyEntry): boolean => charges.allowances.of(id) !== undefined;
+  expect(entries.every(isLimited)).toBe(true);
+  book.create({ kind: "client", terms: { name: "k", limits: {} } }, BY);
+  const isKept = ({ id }: KeyEntry): boolean => book.get(id) !== undefined;
+  expect(entries.filter(isKept)).toHaveLength(19_000);
+  expect(entries.filter(isLimited)).toEqual(entries.filter(isKept));
 });

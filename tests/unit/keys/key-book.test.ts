@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { sha256 } from "../../../src/auth/keys.ts";
 import { Fault } from "../../../src/errors.ts";
-import { KeyBook, type KeyBookOptions, type KeyEvent } from "../../../src/keys/key-book.ts";
+import { KeyBook, type KeyBookOptions } from "../../../src/keys/key-book.ts";
 import type { KeyEntry } from "../../../src/keys/key-entry.ts";
+import type { KeyEvent } from "../../../src/keys/key-event.ts";
 import { createMemoryRecords, type KeyRecords } from "../../../src/keys/key-records.ts";
 import type { KeySpec } from "../../../src/keys/key-spec.ts";
 import { readSharedEntry, sharedText } from "../../../src/keys/shared-entry.ts";

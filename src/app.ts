@@ -21,6 +21,7 @@ import { metricsRoutes } from "./http/metrics-routes.ts";
 import { createVisit } from "./http/visit.ts";
 import { heirOf } from "./keys/heirs.ts";
 import { fileDigestOf, type OpenedKeys } from "./keys/open-keys.ts";
+import { areShared } from "./keys/shared-keys.ts";
 import { modelRoutes } from "./models/listing.ts";
 import { servedFor } from "./models/served-for.ts";
 import { openapiRoutes } from "./openapi/routes.ts";
@@ -68,7 +69,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
         keys,
         audit,
         writer: () => teams.writer,
-        isFailing: () => keys.shared === undefined && records?.areFailing() === true,
+        isFailing: () => !areShared(keys.shared) && records?.areFailing() === true,
       }),
     onFailure: (surface) => {
       metrics.authFailure(surface);

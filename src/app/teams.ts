@@ -15,6 +15,7 @@ import type { KeyEntry } from "../keys/key-entry.ts";
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { KeyWriter } from "../keys/key-writer.ts";
 import type { OpenedKeys } from "../keys/open-keys.ts";
+import { areShared } from "../keys/shared-keys.ts";
 import type { TenantEntry } from "../keys/tenant-entry.ts";
 import { Calendar } from "../limits/calendar.ts";
 import type { KeyCharges } from "../limits/charges.ts";
@@ -92,7 +93,7 @@ export class Teams {
       writer: this.writer,
       isKept: () => keys?.isKept ?? false,
       // The shared keys of a cluster are not kept by the store of one server.
-      isFailing: () => keys?.shared === undefined && records?.areFailing() === true,
+      isFailing: () => !areShared(keys?.shared) && records?.areFailing() === true,
       audit,
     });
     const tenantDesk = new TenantDesk({ tenants, isFailing: () => records?.areFailing() === true, audit });

@@ -4,7 +4,7 @@ import type { KeyBook, MadeKey } from "./key-book.ts";
 import type { ChangeRequest, KeyDraft, KeyUse, SecretDraft } from "./key-drafts.ts";
 import type { KeyEntry } from "./key-entry.ts";
 import type { KeyPatch, KeySpec } from "./key-spec.ts";
-import type { SharedKeys } from "./shared-keys.ts";
+import { areShared, type SharedKeys } from "./shared-keys.ts";
 
 export interface KeyWriterOptions {
   readonly book: KeyBook;
@@ -99,7 +99,7 @@ export class KeyWriter {
    */
   #assertWritten({ entry, isRepeat }: SecretDraft): void {
     const { book, isFailing, shared } = this.#options;
-    if (isRepeat || shared !== undefined || !isFailing) return;
+    if (isRepeat || areShared(shared) || !isFailing) return;
     book.write(entry);
     if (!isFailing()) return;
     book.unwrite(entry.id);

@@ -45,3 +45,8 @@ export interface SharedKeysListener {
   /** A key was used at another server. */
   used(id: string, at: number): void;
 }
+
+/** Whether made keys are kept by a cluster, and not by the store of this server alone. */
+export function areShared(shared: Pick<SharedKeys, "standing"> | undefined): boolean {
+  return shared !== undefined && shared.standing().kind !== "own";
+}

@@ -230,3 +230,13 @@ test("the first key of a kind that cannot be written shuts no door, and nobody h
   expect(book.sources.api.find(sha256(text))).toBeDefined();
   expect([events, records.load()]).toEqual([["created"], [entry]]);
 });
+
+test("where the servers of a cluster share no place for keys, each of them makes none that it cannot write", async () => {
+  const shared = new SharedKeysInMemory().open();
+  const book = new KeyBook({ records: createMemoryRecords(), clock: systemClock, maxRequests: 10 });
+  const writer = new KeyWriter({ book, shared, clock: systemClock, isFailing: () => true });
+  const { entry } = await writer.create(spec(), BY);
+  shared.stands = { kind: "own" };
+  expect((await faultOf(writer.create(spec(), BY))).code).toBe("keys_unavailable");
+  expect(book.list()).toEqual([entry]);
+});

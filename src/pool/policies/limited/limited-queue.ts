@@ -101,8 +101,7 @@ export class LimitedQueue implements QueuePolicy {
       charge.admittedAt !== undefined || (key.pending.length === 0 && this.#admissionHold(charge) === undefined);
     if (isAdmitted) {
       if (charge.admittedAt === undefined) charge.admit();
-      key.admitted.add(ticket);
-      this.#inner.join(ticket, now);
+      this.#joinInner(key, ticket, now);
       const hold = charge.slotHold();
       if (hold) this.#setHeld(key, hold);
       return;
@@ -121,6 +120,7 @@ export class LimitedQueue implements QueuePolicy {
     else if (key.admitted.delete(ticket)) this.#inner.leave(ticket);
     else return;
     charge.leave();
+    if (charge === key.charge && !key.isEmpty) key.renewCharge();
     const sharers = isFirst ? this.#groups.sharersOf(key) : [];
     if (key.isEmpty) this.#forget(key);
     this.#await(sharers);
@@ -199,10 +199,7 @@ export class LimitedQueue implements QueuePolicy {
       charge.admit();
       this.#groups.of(charge)?.admit(key);
       this.#pending -= tickets.length;
-      for (const ticket of tickets) {
-        key.admitted.add(ticket);
-        this.#inner.join(ticket, this.#options.clock.elapsed());
-      }
+      for (const ticket of tickets) this.#joinInner(key, ticket, this.#options.clock.elapsed());
       woken.push(...tickets);
     }
     // What was admitted may have used up what others of the group would have needed.
@@ -215,6 +212,13 @@ export class LimitedQueue implements QueuePolicy {
       const key = ticket.charge && this.#keys.get(ticket.charge.keyId);
       if (key && !key.isHeld && key.admitted.has(ticket)) this.#host.wake(ticket);
     }
+  }
+
+  #joinInner(key: WaitingKey, ticket: Ticket, now: number): void {
+    key.admitted.add(ticket);
+    this.#inner.join(ticket, now);
+    // The inner policy did not know the key if it was held back while it had only pending tickets.
+    if (key.isHeld) this.#inner.hold(key.caller, true, true);
   }
 
   /** Returns the key whose first ticket is admitted next. `keys` are one key, or all of one group. */

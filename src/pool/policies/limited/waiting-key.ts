@@ -5,7 +5,7 @@ import type { Ticket } from "../../ticket.ts";
 /** A key with limits, and its tickets that wait in one pool. */
 export class WaitingKey {
   readonly caller: Ticket["caller"];
-  /** The charge of the latest ticket, which tells about the limits of the key. */
+  /** The charge of the latest ticket that waits, which tells about the limits of the key. */
   charge: Charge;
   /** The group that it is in, by the name that its charge had for it; undefined if it is in none. */
   group: string | undefined;
@@ -27,6 +27,13 @@ export class WaitingKey {
   /** Whether none of its tickets waits. */
   get isEmpty(): boolean {
     return this.pending.length === 0 && this.admitted.size === 0;
+  }
+
+  /** Takes the charge of a ticket that still waits: only those follow the key to other limits. */
+  renewCharge(): void {
+    let latest = this.pending.at(-1);
+    if (!latest) for (const ticket of this.admitted) latest = ticket;
+    this.charge = latest?.charge ?? this.charge;
   }
 
   /** Adds a ticket at the place that its number gives it. */

@@ -267,6 +267,23 @@ describe("a key that is moved to another tenant", () => {
     expect(small.claim).toBeDefined();
   });
 
+  test("waits for the limits of the new one alone, also after a later request of it has ended", () => {
+    const rig = new LimitedRig();
+    rig.share("old", { parallel: 1 }, "a", "b");
+    rig.share("new", { parallel: 5 });
+    rig.connect("w1", 1, ["m"]);
+    rig.connect("w2", 1, ["rare"]);
+    const [onRare, onM] = [rig.ask("free", { model: "rare" }), rig.ask("free")];
+    const [first, later] = [rig.ask("a", { model: "rare" }), rig.ask("a")];
+    rig.end(onM);
+    rig.end(later);
+    rig.move("a", "new");
+    expect(rig.ask("b").claim).toBeDefined();
+    expect(first.wait?.limit()).toBeUndefined();
+    rig.end(onRare);
+    expect(first.claim).toBeDefined();
+  });
+
   test("waits for the jobs of the new one, while what runs and was counted stays where it began", () => {
     const rig = new LimitedRig();
     rig.share("one", { parallel: 1, requestsPerMinute: 5 }, "a");
@@ -405,6 +422,20 @@ describe("limits that the keys of a tenant share", () => {
     large.wait?.leave();
     rig.clock.advance(2);
     expect(small.claim).toBeDefined();
+  });
+
+  test("hold back a request that is admitted while they are reached, also when a slot becomes free", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { parallel: 1, requestsPerMinute: 2 }, "a", "b");
+    rig.connect("w", 1);
+    const [running, next, last] = [rig.ask("a"), rig.ask("a"), rig.ask("b")];
+    rig.end(running);
+    rig.clock.advance(61_000);
+    expect([next.claim, last.claim].map((claim) => claim !== undefined)).toEqual([true, false]);
+    rig.connect("w2", 1);
+    expect(last.claim).toBeUndefined();
+    rig.end(next);
+    expect(last.claim).toBeDefined();
   });
 
   test("are no reason to wait behind a key that is at a limit of its own", () => {
@@ -614,7 +645,13 @@ test("however keys are moved between tenants and told to refuse, nobody is forgo
   const step = fc.oneof(
     {
       weight: 6,
-      arbitrary: fc.record({ do: fc.constant("ask" as const), key, tokens: fc.nat({ max: 400 }), part: fc.boolean() }),
+      arbitrary: fc.record({
+        do: fc.constant("ask" as const),
+        key,
+        model: fc.constantFrom("m", "m", "rare"),
+        tokens: fc.nat({ max: 400 }),
+        part: fc.boolean(),
+      }),
     },
     { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("end" as const, "abandon" as const), at: fc.nat() }) },
     {
@@ -629,19 +666,23 @@ test("however keys are moved between tenants and told to refuse, nobody is forgo
     { weight: 2, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.constantFrom(1, 300, 61_000) }) },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const rig = new LimitedRig(20);
       rig.share("one", { parallel: 2, requestsPerMinute: 4 }, "a", "b");
       rig.share("two", { parallel: 3, tokensPerMinute: 1000 }, "c");
-      rig.connect("w", 6);
+      rig.connect("w1", 5, ["m"]);
+      rig.connect("w2", 1, ["rare"]);
+      const stayed = new Set<Asked["charge"]>();
+      const mixed = new Set<string>();
       const jobs = (): Asked[] => rig.asked.filter(({ claim }) => claim !== undefined);
       for (const each of steps) {
         if (each.do === "ask") {
           const of = each.part ? rig.running(each.key)[0] : undefined;
-          rig.ask(each.key, { tokens: each.tokens, ...(of ? { of } : {}) });
+          rig.ask(each.key, { model: each.model, tokens: each.tokens, ...(of ? { of } : {}) });
         } else if (each.do === "pass") {
           rig.clock.advance(each.ms);
         } else if (each.do === "move") {
+          for (const { charge } of rig.running(each.key)) stayed.add(charge);
           rig.move(each.key, each.tenant, each.limits);
         } else if (each.do === "abandon") {
           const waiting = rig.asked.filter(({ wait, begunAt, fault }) => wait && begunAt === undefined && !fault);
@@ -657,6 +698,13 @@ test("however keys are moved between tenants and told to refuse, nobody is forgo
         const firsts = ["a", "b", "c"].map((name) => rig.waiting(name).find((one) => isPending(one))?.charge);
         for (const charge of firsts) expect(charge?.admissionHold()?.isFinal ?? false).toBe(false);
         if (firsts.some((charge) => charge)) expect(firsts.some((charge) => charge?.admissionHold())).toBe(true);
+        for (const name of ["a", "b", "c"]) {
+          const waiting = rig.waiting(name);
+          // The requests of a key are held back together, also if some of them began before it was moved.
+          if (waiting.some(({ charge }) => !charge || stayed.has(charge))) mixed.add(name);
+          if (mixed.has(name)) continue;
+          for (const { ticket } of waiting) expect(rig.pool.hasRoomFor(ticket)).toBe(false);
+        }
       }
       for (let round = 0; round < 30; round += 1) {
         for (const job of jobs()) rig.end(job, 1);

@@ -53,8 +53,8 @@ export class KeyGroups {
 
   /** Puts keys in their turn: one key, or all of one group, of which those with pending tickets are returned. */
   inTurn(keys: readonly WaitingKey[]): readonly WaitingKey[] {
-    const [first] = keys;
-    const group = first && this.of(first);
+    // The first of them may just have left.
+    const group = keys.map((key) => this.of(key)).find((each) => each !== undefined);
     return group ? group.inTurn() : keys;
   }
 }

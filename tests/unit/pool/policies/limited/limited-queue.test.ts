@@ -410,6 +410,21 @@ describe("limits that the keys of a tenant share", () => {
     expect(["a", "b", "heavy"].map((key) => rig.running(key).length)).toEqual([10, 2, 4]);
   });
 
+  test("admit the other keys in their turn when the first key of the tenant is refused", () => {
+    const rig = new LimitedRig();
+    rig.share("team", { tokensPerDay: 1000 }, "a", "b", "c", "d");
+    rig.limit("a", { tokensPerDay: 100 });
+    rig.connect("w", 20);
+    const all = rig.ask("d", { tokens: 1000 });
+    const [first, refused] = [rig.ask("a", { tokens: 500 }), rig.ask("a", { tokens: 500 })];
+    rig.ask("b", { tokens: 500 });
+    const [again, turn] = [rig.ask("b", { tokens: 1000 }), rig.ask("c", { tokens: 1000 })];
+    rig.end(all);
+    rig.end(first, 100);
+    expect(refused.fault?.code).toBe("insufficient_quota");
+    expect([again.begunAt !== undefined, turn.begunAt !== undefined]).toEqual([false, true]);
+  });
+
   test("do not let a newcomer pass a key that waits for them", () => {
     const rig = new LimitedRig();
     rig.share("team", { tokensPerMinute: 1000 }, "a", "b");

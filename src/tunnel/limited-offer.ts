@@ -37,7 +37,7 @@ export function limitedOffer(
 
 /**
  * Returns how many slots a worker may have. Those of a relay, which declares no number, of the doctor, and of a worker that takes no
- * further jobs leave the shares of others as they are.
+ * jobs now leave the shares of others as they are.
  */
 function slotsOf(
   { models, maxConcurrency, status }: Offer,
@@ -47,7 +47,7 @@ function slotsOf(
   const own = Math.min(maxConcurrency, maxSlots);
   if (!share) return own;
   const isDoctor = models.length > 0 && models.every(isDoctorModel);
-  const isCounted = ids !== undefined && maxConcurrency !== UNBOUNDED && status !== "draining" && !isDoctor;
+  const isCounted = ids !== undefined && maxConcurrency !== UNBOUNDED && status === "ready" && !isDoctor;
   if (isCounted) return share.take(maxConcurrency, maxSlots);
   share.take(0, 0);
   return own;

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { limitedOffer } from "../../../src/tunnel/limited-offer.ts";
 import type { Offer } from "../../../src/tunnel/session.ts";
+import { SlotShares } from "../../../src/tunnel/slot-shares.ts";
 import { mayRegister } from "../../../src/wire/worker-terms.ts";
 
 const OFFER: Offer = {
@@ -38,6 +39,18 @@ test("slots are capped and not raised, and tenants go with the offer", () => {
     tenants: new Set(["research"]),
   });
   expect(limitedOffer(OFFER, { maxSlots: 20 }).maxConcurrency).toBe(8);
+});
+
+test("a worker that is not ready leaves the slots of its key to the others, and gets its own back when it is ready and they are free", () => {
+  const terms = { ids: ["gpu"], maxSlots: 8 };
+  const shares = new SlotShares();
+  const [first, second] = [shares.join("key", "gpu", () => {}), shares.join("key", "gpu.2", () => {})];
+  expect(limitedOffer(OFFER, terms, first).maxConcurrency).toBe(8);
+  limitedOffer({ ...OFFER, status: "not_ready" }, terms, first);
+  expect(limitedOffer(OFFER, terms, second)).toMatchObject({ maxConcurrency: 8, status: "ready" });
+  expect(limitedOffer(OFFER, terms, first)).toMatchObject({ maxConcurrency: 0, status: "not_ready" });
+  second.leave();
+  expect(limitedOffer(OFFER, terms, first).maxConcurrency).toBe(8);
 });
 
 test("a bound key registers its id, the same with a dot behind it, and those that were named when it joined", () => {

@@ -20,6 +20,8 @@ interface Served {
 /** The models that peers serve or have served within the grace period, and what they tell of them. */
 export class PeerModels {
   readonly #byModel = new Map<string, Served>();
+  /** The groups of each peer, by their numbers. */
+  readonly #byNumber = new Map<PeerSight, Map<number, PeerGroup>>();
   readonly #byAlias = new Map<string, Set<string>>();
   readonly #models: Known;
   readonly #aliases: Known;
@@ -97,12 +99,12 @@ export class PeerModels {
     return most;
   }
 
-  /** Returns the only tenants that one of these groups of a peer serves; undefined if it serves all. Looks at every group. */
+  /** Returns the only tenants that one of these groups of a peer serves; undefined if it serves all. */
   tenantsOf(peer: PeerSight, numbers: readonly number[]): ReadonlySet<string> | undefined {
     if (!this.isDivided) return undefined;
-    for (const { groups } of this.#byModel.values())
-      for (const group of groups) if (group.peer === peer && numbers.includes(group.row.number)) return group.tenantSet;
-    return undefined;
+    const groups = this.#byNumber.get(peer);
+    const number = groups && numbers.find((each) => groups.has(each));
+    return number === undefined ? undefined : groups?.get(number)?.tenantSet;
   }
 
   /**
@@ -131,8 +133,10 @@ export class PeerModels {
   }
 
   add(group: PeerGroup): void {
-    const { model } = group;
+    const { model, peer, row } = group;
     this.#servedOf(model).groups.add(group);
+    const ofPeer = this.#byNumber.get(peer) ?? new Map<number, PeerGroup>();
+    this.#byNumber.set(peer, ofPeer.set(row.number, group));
     this.#models.arrived(model);
     this.#visible.arrived(model, group.tenantSet);
     const alias = aliasKey(model);
@@ -144,9 +148,12 @@ export class PeerModels {
 
   /** Returns false for a group that is not here. */
   remove(group: PeerGroup): boolean {
-    const { model, tenantSet } = group;
+    const { model, peer, row, tenantSet } = group;
     const served = this.#byModel.get(model);
     if (!served?.groups.delete(group)) return false;
+    const ofPeer = this.#byNumber.get(peer);
+    ofPeer?.delete(row.number);
+    if (ofPeer?.size === 0) this.#byNumber.delete(peer);
     const alias = aliasKey(model);
     this.#visible.left(model, tenantSet);
     if (alias !== undefined) this.#visible.left(aliasName(alias), tenantSet);

@@ -222,3 +222,23 @@ test("a worker that has left is known for the grace period", () => {
   clock.advance(60_000);
   expect(directory.isKnownWorker("w")).toBe(false);
 });
+
+test("a worker that comes costs no look at the groups of other workers, and only its tenants know it", () => {
+  const { directory, add, connect } = setUp();
+  let looks = 0;
+  for (const name of ["one", "two", "three"]) {
+    const { row } = add("a", name, 1, { tenants: ["others"] }).group;
+    const { number } = row;
+    Object.defineProperty(row, "number", {
+      get: () => {
+        looks += 1;
+        return number;
+      },
+    });
+  }
+  const { group } = add("a", "m", 1, { tenants: ["research"] });
+  looks = 0;
+  connect("a", "gpu", group);
+  expect(looks).toBe(0);
+  expect(["research", "others"].map((tenant) => directory.isKnownWorker("gpu", tenant))).toEqual([true, false]);
+});

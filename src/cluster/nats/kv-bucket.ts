@@ -238,6 +238,8 @@ export class NatsBucket implements Bucket {
   async #watch(watcher: BucketWatcher): Promise<void> {
     let isReady = false;
     const entries = await this.#kv.watch();
+    // The consumer behind the watch would otherwise send heartbeats until the connection ends.
+    void this.ended.then(() => entries.stop());
     const ready = (): void => {
       isReady = true;
       // The last revisions may belong to records that the bucket has forgotten, which no watch reports.

@@ -4,6 +4,7 @@ import { createBucketOpener } from "../../../src/cluster/nats/kv-bucket.ts";
 import { NatsBus } from "../../../src/cluster/nats/nats-bus.ts";
 import { RecordKeeper } from "../../../src/cluster/records/record-keeper.ts";
 import { RecordTable } from "../../../src/cluster/records/record-table.ts";
+import { systemClock } from "../../../src/system/clock.ts";
 import { eventually } from "../../support/eventually.ts";
 import { lacks, PROGRAMS } from "../../support/lacks.ts";
 import { busOptions } from "../../support/nats-bus.ts";
@@ -50,7 +51,7 @@ function start(url: string): Server {
   return { bus, table, keeper, told, lines };
 }
 
-async function haveLoaded(...servers: readonly Server[]): Promise<void> {
+async function haveLoaded(...servers: readonly Pick<Server, "table">[]): Promise<void> {
   await eventually(() => servers.every(({ table }) => table.hasLoaded), "the records were read", PATIENCE_MS);
 }
 
@@ -169,6 +170,31 @@ describe.skipIf(lacks("records in a real JetStream", PROGRAMS.nats))("records in
     await haveLoaded(late);
     await agree([a, b, late], { x: "3", y: "2" });
   }, 60_000);
+
+  test("are no longer watched through a bucket that was closed because its watch stood still", async () => {
+    const nats = await startNats();
+    const { bus, table } = start(nats.url);
+    await haveLoaded({ table });
+    const { connection } = bus;
+    if (!connection) throw new Error("the bus is down");
+    const opened = await createBucketOpener({
+      connection: () => connection,
+      name: "moorage_test",
+      clock: systemClock,
+    })();
+    if (!opened.ok) throw new Error(opened.reason);
+    const kvm = new Kvm(connection);
+    const { consumers } = await kvm.js.jetstreamManager();
+    const { name: stream } = (await (await kvm.open("moorage_test")).status()).streamInfo.config;
+    const watches = async (): Promise<number> =>
+      (await consumers.list(stream).next()).filter((consumer) => consumer.push_bound).length;
+    const ready = Promise.withResolvers<void>();
+    opened.bucket.watch({ onEntry: () => {}, onReady: ready.resolve });
+    await ready.promise;
+    expect(await watches()).toBe(2);
+    opened.bucket.doubt();
+    await eventually(async () => (await watches()) === 1, "one watch is left");
+  });
 
   test("need no permissions but those for the interface of JetStream and the bucket", async () => {
     const directory = temporaryDirectory();

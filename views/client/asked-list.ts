@@ -1,3 +1,4 @@
+import { allPages } from "./all-pages.ts";
 import type { AlpineApi } from "./alpine.js";
 import { assertOk, messageOf } from "./answers.ts";
 import type { Row } from "./listing.ts";
@@ -6,6 +7,8 @@ import { createListing, NO_ROWS } from "./tables.ts";
 export interface AskedListOptions {
   /** Returns the path to ask, by what the viewer has chosen in the list. */
   readonly path: (choice: string) => string;
+  /** Returns the path of the page after this row. Without it, only the first page is asked for. */
+  readonly pathAfter?: (row: Row) => string;
   /** Makes a row of each entry of the answer's `data`; undefined for one that is left out. */
   readonly toRow: (entry: Row) => Row | undefined;
   /** What is chosen at the start. */
@@ -14,11 +17,12 @@ export interface AskedListOptions {
 
 interface Answer {
   readonly data: readonly Row[];
+  readonly has_more?: boolean;
   readonly missing_servers?: readonly string[];
 }
 
 /** A table over a list that the page asks the server for: the members of a listing, and those to ask again. */
-export function createAskedList(alpine: AlpineApi, { path, toRow, choice = "" }: AskedListOptions) {
+export function createAskedList(alpine: AlpineApi, { path, pathAfter, toRow, choice = "" }: AskedListOptions) {
   const data = alpine.reactive({ rows: NO_ROWS });
   let asked = 0;
   return {
@@ -31,12 +35,17 @@ export function createAskedList(alpine: AlpineApi, { path, toRow, choice = "" }:
       asked += 1;
       const question = asked;
       try {
-        const response = await assertOk(await fetch(path(this.choice)));
-        const answer = (await response.json()) as Answer; // the server's own
+        let missing: readonly string[] = [];
+        const entries = await allPages(async (after) => {
+          const next = after && pathAfter ? pathAfter(after) : path(this.choice);
+          const response = await assertOk(await fetch(next));
+          const answer = (await response.json()) as Answer; // the server's own
+          missing = answer.missing_servers ?? missing;
+          return pathAfter ? answer : { data: answer.data };
+        });
         if (question !== asked) return;
-        const rows = answer.data.flatMap((entry) => toRow(entry) ?? []);
+        const rows = entries.flatMap((entry) => toRow(entry) ?? []);
         data.rows = Object.freeze(rows.map((row) => Object.freeze(row)));
-        const missing = answer.missing_servers ?? [];
         this.missing = missing.length === 0 ? "" : `Server ${missing.join(", ")} has not answered.`;
         this.problem = "";
       } catch (error) {

@@ -8,12 +8,15 @@ import type { Row } from "./listing.ts";
 import { toTenantRow } from "./tenant-row.ts";
 
 const FORM = "tenant-form";
+/** The largest pages that the server returns. */
+const LIST = "/api/tenants?limit=1000";
 
 /** The table of tenants whose keys share limits, with its dialog: `x-data="tenants"`. */
 export function createTenants(alpine: AlpineApi) {
   return () => ({
     ...createAskedList(alpine, {
-      path: () => "/api/tenants",
+      path: () => LIST,
+      pathAfter: ({ name }) => `${LIST}&after=${encodeURIComponent(String(name))}`,
       toRow: (entry: Row): Row => ({ ...toTenantRow(entry as unknown as TenantView) }), // the server's own
     }),
     form: { name: "", ...emptyLimits() },

@@ -27,12 +27,10 @@ export interface KeyEndsOptions {
  * that stops the checks. A change of what a worker's key allows applies to its sessions immediately.
  */
 export function endWithKeys({ book, clock, auth, sessions, plugins }: KeyEndsOptions): () => void {
-  const endRequests = (): void => {
-    const judge = (keyId: string): Fault | undefined => {
-      const entry = book.get(keyId);
-      // A key of KEYS_FILE may have become one of another kind.
-      return entry && entry.kind !== "client" ? new Fault("key_revoked") : endFault(entry, clock.now());
-    };
+  /** Ends the requests of keys that are no longer valid, and all those of `movedId`, whose key is for something else now. */
+  const endRequests = (movedId?: string): void => {
+    const judge = (keyId: string): Fault | undefined =>
+      keyId === movedId ? new Fault("key_revoked") : endFault(book.get(keyId), clock.now());
     for (const { lifecycle } of plugins()) lifecycle?.endRequests?.(judge);
   };
   book.onChange(({ kind, entry, before = entry, isFirst }) => {
@@ -42,11 +40,13 @@ export function endWithKeys({ book, clock, auth, sessions, plugins }: KeyEndsOpt
     // A key may have been rotated and changed in one step: in `KEYS_FILE`, or at a server that was not heard for a while.
     if (entry.kind === "worker" && (kind === "changed" || kind === "rotated"))
       sessions.setTerms(ownerOfKey(entry.id), toKeyRecord(entry, 0).worker ?? {});
-    if (before.kind === "client" && kind !== "created") endRequests();
+    // Clients' keys send requests, and workers' keys send the sides of transfers. Only KEYS_FILE can change the kind of a key.
+    const sendsRequests = before.kind === "client" || before.kind === "worker";
+    if (sendsRequests && kind !== "created") endRequests(before.kind === entry.kind ? undefined : entry.id);
   });
   const stops = [
     clock.every(SESSIONS_LOOK_MS, () => void sessions.closeDisowned()),
-    clock.every(REQUESTS_LOOK_MS, endRequests),
+    clock.every(REQUESTS_LOOK_MS, () => endRequests()),
   ];
   return () => {
     for (const stop of stops) stop();

@@ -15,7 +15,7 @@ let server: TestServer;
 
 beforeEach(() => {
   book = new KeyBook({ records: createMemoryRecords(), clock: systemClock, maxRequests: 1000 });
-  server = new TestServer({ clientKeys: [] }, {}, undefined, undefined, undefined, {
+  server = new TestServer({ clientKeys: [], plugins: ["llm", "transfer"] }, {}, undefined, undefined, undefined, {
     book,
     isKept: true,
     file: undefined,
@@ -87,4 +87,23 @@ test("the first key for workers shuts their door, and disconnects those that cam
   make("worker");
   expect((await worker.closed).code).toBe(1008);
   await expect(NativeWorker.connect({ url: server.url, register: { models: ["m"] } })).rejects.toThrow();
+}, 20_000);
+
+test("a worker's key transfers for as long as it is valid, as a client's key does", async () => {
+  const { entry, text } = make("worker");
+  const headers = { authorization: `Bearer ${text}` };
+  const open = async (): Promise<string> => {
+    const made = await server.fetch("/api/transfer", { method: "POST", headers });
+    const { channel_id } = (await made.json()) as { channel_id: string }; // the tests of transfers check this shape
+    return `/api/transfer/${channel_id}`;
+  };
+  const [first, second] = [await open(), await open()];
+  const [read, left] = [server.fetch(first, { headers }), server.fetch(second, { headers })];
+  // Longer than the server takes to look for keys that have ended.
+  await Bun.sleep(1500);
+  const written = await server.fetch(first, { method: "POST", headers, body: "hello" });
+  expect([written.status, await (await read).text()]).toEqual([200, "hello"]);
+  book.revoke(entry.id, BY);
+  const ended = await left;
+  expect([ended.status, await ended.json()]).toMatchObject([401, { error: { code: "key_revoked" } }]);
 }, 20_000);

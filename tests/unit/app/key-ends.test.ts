@@ -59,6 +59,18 @@ test("the requests of a client's key end when it is revoked, and those of others
   ]);
 });
 
+test("the transfers of a worker's key go on while it is valid, and end when it is revoked", () => {
+  const { clock, book, judged, make } = setUp();
+  const [one, other] = [make("worker"), make("worker")];
+  clock.advance(5_000);
+  expect([...judged.values()]).toEqual([undefined, undefined]);
+  book.revoke(one.id, BY);
+  expect([...judged]).toEqual([
+    [one.id, "key_revoked"],
+    [other.id, undefined],
+  ]);
+});
+
 test("requests end within a second of their key's expiry, and not after the looking was stopped", () => {
   const { clock, judged, make, stop } = setUp();
   const { id } = make("client", clock.now() + 10_000);
@@ -97,7 +109,9 @@ test("what a key of the keys file does ends when the key becomes one of another 
   book.replaceFile([of("worker")]);
   expect(judged.get("file:ci")).toBe("key_revoked");
   const [looks] = counts();
+  judged.clear();
   book.replaceFile([of("client")]);
+  expect(judged.get("file:ci")).toBe("key_revoked");
   expect(counts()[0]).toBe(looks + 1);
 });
 

@@ -1,7 +1,6 @@
 import type { Joined, Joining, JoinRefusal, JoinRequest } from "../auth/joining.ts";
 import { Fault } from "../errors.ts";
 import type { Clock, Log } from "../system/deps.ts";
-import { cleanText } from "../wire/clean-text.ts";
 import type { KeyBook, MadeKey } from "./key-book.ts";
 import { callerName, ownerOfKey, readOwner, toKeyRecord } from "./key-caller.ts";
 import { isUsedUp, usesAfter } from "./key-changes.ts";
@@ -10,6 +9,7 @@ import { endOf } from "./key-source.ts";
 import type { KeySpec } from "./key-spec.ts";
 import { keyHash } from "./key-text.ts";
 import type { KeyWriter } from "./key-writer.ts";
+import { toName } from "./spec-fields.ts";
 
 /** A worker that has joined again, and uses its new key. */
 export interface ReplacedNote {
@@ -42,9 +42,6 @@ export interface JoinDeskOptions {
   /** Called for each key that was revoked because its worker has another one. */
   readonly onReplaced?: (note: ReplacedNote) => void;
 }
-
-/** The longest name of a key that a worker may give itself. */
-const MAX_NAME_CHARS = 128;
 
 /** A tenth of the valid keys that a server may have, so that a token which has leaked does not use up the room for others. */
 const MAX_KEYS = 2000;
@@ -171,11 +168,7 @@ function specOf(
   replaces: string | undefined,
 ): KeySpec {
   const { models, tenants, maxSlots } = token;
-  const shown =
-    cleanText(name ?? workerId)
-      .trim()
-      .slice(0, MAX_NAME_CHARS)
-      .trim() || workerId;
+  const shown = (name === undefined ? undefined : toName(name)) ?? toName(workerId) ?? "worker";
   return {
     kind: "worker",
     terms: { name: shown, models, tenants, maxSlots, limits: {} },

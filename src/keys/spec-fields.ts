@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { CREDENTIAL_HEADERS } from "../system/credential-headers.ts";
-import { hasMadeKey } from "../system/key-mask.ts";
+import { hasMadeKey, maskMadeKeys } from "../system/key-mask.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import { isModelId, MAX_MODEL_CHARS } from "../wire/names.ts";
 import { parseAmount } from "./amounts.ts";
@@ -8,7 +8,7 @@ import { MAX_GLOBS } from "./model-globs.ts";
 
 // The fields of a request to make or change a key. A schema's message completes the sentence "it must be …".
 
-const MAX_NAME_CHARS = 128;
+export const MAX_NAME_CHARS = 128;
 const NAME_FORM = `text of 1 to ${MAX_NAME_CHARS} characters in one line`;
 const MAX_TENANTS = 100;
 /** A day of the year 9999, so that every time that is accepted can be written with four digits. */
@@ -24,6 +24,19 @@ export const nameField = v.pipe(
   v.check((text) => cleanText(text) === text, NAME_FORM),
   v.check((text) => !hasMadeKey(text), "a name, and not a key"),
 );
+
+/**
+ * Turns the name that a worker gives itself into one that a key may have; undefined if nothing of it can be shown. A name that is
+ * too long is cut off, and a key in it is masked, because a worker must not fail to join over its name.
+ */
+export function toName(text: string): string | undefined {
+  // The form is normalized first, which can make it longer, and can make a key of what was none.
+  const masked = maskMadeKeys(cleanText(text.normalize("NFC"))).trim();
+  // A cut within a pair of surrogates leaves half a character, which is not well-formed.
+  const cut = masked.slice(0, MAX_NAME_CHARS).replace(/[\ud800-\udbff]$/, "");
+  const read = v.safeParse(nameField, cut);
+  return read.success ? read.output : undefined;
+}
 
 const GLOB_FORM = `a model's name of at most ${MAX_MODEL_CHARS} characters, in which * stands for any characters`;
 export const globsField = v.pipe(

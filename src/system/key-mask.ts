@@ -23,9 +23,14 @@ export class KeyMask {
 
   /** Returns the text with `mk_7f3k…` for a made key, and `[key]` for another one. */
   apply(text: string): string {
-    const masked = text.replace(MADE, "$1…");
+    const masked = maskMadeKeys(text);
     return this.#configured === undefined ? masked : masked.replace(this.#configured, "[key]");
   }
+}
+
+/** Returns the text with `mk_7f3k…` for each made key. */
+export function maskMadeKeys(text: string): string {
+  return text.replace(MADE, "$1…");
 }
 
 /** Whether a text contains a made key, so that it must not be kept as a name. */

@@ -113,7 +113,11 @@ export class ClusterKeys implements SharedKeys {
     if (kind === "away") return "away";
     const { table } = this.#options;
     const key = PREFIX + entry.id;
-    return table.write(key, sharedTextOver(entry, table.get(key)));
+    const text = sharedTextOver(entry, table.get(key));
+    // The other servers would shut their doors. A revocation is written in any case, and is read from any entry.
+    if (entry.revokedAt === undefined && !readSharedEntry(entry.id, text))
+      throw new Error(`the entry of key ${entry.id} is not one that the servers of a cluster can read`);
+    return table.write(key, text);
   }
 
   watch(listener: SharedKeysListener): void {

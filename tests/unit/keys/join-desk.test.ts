@@ -7,9 +7,12 @@ import { JoinDesk, type JoinDeskOptions, type JoinNote, type ReplacedNote } from
 import { KeyBook } from "../../../src/keys/key-book.ts";
 import type { KeyEntry } from "../../../src/keys/key-entry.ts";
 import { createMemoryRecords } from "../../../src/keys/key-records.ts";
+import { readKeySpec } from "../../../src/keys/key-spec.ts";
 import type { KeyTerms } from "../../../src/keys/key-terms.ts";
 import { keyHash } from "../../../src/keys/key-text.ts";
 import { KeyWriter } from "../../../src/keys/key-writer.ts";
+import { readSharedEntry, sharedText } from "../../../src/keys/shared-entry.ts";
+import { toName } from "../../../src/keys/spec-fields.ts";
 import { silentLog } from "../../../src/system/log.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
@@ -72,6 +75,35 @@ test("a token is traded for a worker's key with the token's terms, bound to the 
   });
   expect(book.get(entry.id)?.uses).toBe(1);
   expect(notes).toMatchObject([{ address: "10.0.0.1", key: { id: key?.id }, token: { id: entry.id } }]);
+});
+
+const PASTED = `mk_7f3kq2m9x0ab_${"A".repeat(32)}_abcdef`;
+
+test.each([
+  ["a key", { name: `box ${PASTED}` }, "box mk_7f3k…"],
+  ["a key as its id", { name: undefined, workerId: "mk_7f3kq2m9x0ab_x" }, "mk_7f3k…"],
+  ["a key that is one once it is normalized", { name: "m\u212a_7f3kq2m9x0ab_x" }, "mK_7f3k…"],
+  ["an emoji across the end of what is kept", { name: `a${"😀".repeat(100)}` }, `a${"😀".repeat(63)}`],
+  ["letters that become longer when they are normalized", { name: "\u0958".repeat(128) }, "\u0915\u093c".repeat(64)],
+  ["half an emoji", { name: "a\ud83d" }, "a\ufffd"],
+  ["nothing to be seen", { name: " \u0000\u202e " }, "gpu"],
+])("a worker whose name has %s gets a key that all servers of a cluster can read", async (_, worker, shown) => {
+  const { book, desk, token } = setUp();
+  const key = book.findByText(credentialOf(await desk.trade(ask(token().text, worker), undefined)));
+  expect(key?.name).toBe(shown);
+  expect(key && readSharedEntry(key.id, sharedText(key))).toEqual(key);
+});
+
+test("any name that a worker gives itself makes a name that keys may have", () => {
+  const part = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom(PASTED, "mk_", "é", "\u0958", "\ud83d", " "));
+  const names = fc.array(part, { maxLength: 20 }).map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(names, (text) => {
+      const name = toName(text);
+      if (name !== undefined) expect(readKeySpec({ name })).toMatchObject({ ok: true, value: { terms: { name } } });
+    }),
+    { numRuns: 40 },
+  );
 });
 
 test("a token lets in as many workers as it may, and then no other", async () => {

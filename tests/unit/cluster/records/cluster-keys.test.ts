@@ -271,6 +271,17 @@ describe("without JetStream", () => {
   });
 });
 
+test("an entry that other servers could not read is not written, so that none of them shuts its doors", async () => {
+  const { bucket, a, b } = await pair();
+  const { entry } = await done(bucket, a.writer.create(SPEC, BY));
+  const before = bucket.get(`key.${entry.id}`);
+  const tooLong = { terms: { name: "x".repeat(129) }, limits: {} };
+  const failure = a.writer.update(entry.id, tooLong).catch((error: unknown) => error);
+  expect(await done(bucket, failure)).toBeInstanceOf(Error);
+  expect(bucket.get(`key.${entry.id}`)).toEqual(before);
+  expect([a.book.get(entry.id)?.name, b.book.get(entry.id)?.name]).toEqual(["ci", "ci"]);
+});
+
 describe("a record that somebody else wrote", () => {
   test("counts for nothing unless it is the entry of a key, within the bounds of one", async () => {
     const { bucket, a } = await pair();

@@ -1,5 +1,6 @@
 import { DEFAULT_TENANT } from "../auth/caller.ts";
 import type { KeyRecord } from "../auth/keys.ts";
+import { CREDENTIAL_HEADERS } from "../system/credential-headers.ts";
 import type { WorkerTerms } from "../wire/worker-terms.ts";
 import type { KeyEntry } from "./key-entry.ts";
 import { compileGlobs } from "./model-globs.ts";
@@ -16,7 +17,8 @@ export function keyIdOfCaller(name: string): string | undefined {
 
 /**
  * Returns the identity behind a key. It is made once for each revision of the entry, not for each request. The owner has
- * nothing of the secret in it, so a worker keeps its id when its key is rotated.
+ * nothing of the secret in it, so a worker keeps its id when its key is rotated. A header with credentials names no end user, even
+ * if an earlier version has accepted it.
  */
 export function toKeyRecord(entry: KeyEntry, maxRequests: number): KeyRecord {
   const { id, models, tenant, weight, userHeader, prefer } = entry;
@@ -29,7 +31,7 @@ export function toKeyRecord(entry: KeyEntry, maxRequests: number): KeyRecord {
     may: models === undefined ? () => true : compileGlobs(models),
     owner: ownerOfKey(id),
     keyId: id,
-    ...(userHeader !== undefined && { userHeader }),
+    ...(userHeader !== undefined && !CREDENTIAL_HEADERS.has(userHeader.toLowerCase()) && { userHeader }),
     ...(prefer !== undefined && { prefer }),
     ...(entry.kind === "worker" && { worker: termsOf(entry) }),
   };

@@ -93,38 +93,6 @@ export function readKeyPatch(value: unknown, kind: KeyKind): Read<KeyPatch> {
   return findMisplaced(read.output, kind) ?? { ok: true, value: toPatch(read.output) };
 }
 
-/** Whether terms that were kept are such as a request may set for a key of this kind. They may have expired. */
-export function areTermsInBounds(kind: KeyKind, terms: KeyTerms): boolean {
-  const { limits } = terms;
-  const given = {
-    tenant: terms.tenant,
-    models: terms.models && [...terms.models],
-    limits: {
-      parallel: limits.parallel,
-      max_waiting: limits.maxWaiting,
-      requests_per_minute: limits.requestsPerMinute,
-      tokens_per_minute: limits.tokensPerMinute,
-      tokens_per_day: limits.tokensPerDay,
-      tokens_per_week: limits.tokensPerWeek,
-      tokens_per_month: limits.tokensPerMonth,
-      audio_seconds_per_day: limits.audioSecondsPerDay,
-      audio_seconds_per_week: limits.audioSecondsPerWeek,
-      audio_seconds_per_month: limits.audioSecondsPerMonth,
-      timezone: limits.timezone,
-      on_limit: limits.onLimit,
-    } satisfies Record<keyof typeof limitFields, unknown>,
-    weight: terms.weight,
-    class: terms.class,
-    user_header: terms.userHeader,
-    prefer: terms.prefer,
-    tenants: terms.tenants && [...terms.tenants],
-    max_slots: terms.maxSlots,
-    max_uses: terms.maxUses,
-    expires_at: undefined,
-  } satisfies Record<Field, unknown>;
-  return v.is(keySpecSchema, { ...given, name: terms.name, kind });
-}
-
 function findMisplaced(given: Given, kind: KeyKind): Read<never> | undefined {
   for (const [field, kinds] of Object.entries(MEANT_FOR)) {
     if (kinds.includes(kind) || given[field as Field] == null) continue; // the keys of MEANT_FOR are fields

@@ -1,14 +1,14 @@
 import * as v from "valibot";
 import { isRecord, parseJson } from "../json/parse.ts";
 import { isId } from "../wire/names.ts";
+import { areTermsInBounds } from "./kept-bounds.ts";
 import { type KeyEntry, keyEntrySchema, MAX_FORMER_SECRETS, MAX_TRADES, parseKeyEntry } from "./key-entry.ts";
-import { areTermsInBounds } from "./key-spec.ts";
 import { keptTerms } from "./key-terms.ts";
 import { callerField as caller, timeField as time } from "./shared-fields.ts";
 import type { Revocation } from "./shared-keys.ts";
 
 // An entry as the servers of a cluster share it. Whoever may write to that place may write anything, so what is read there
-// is checked as strictly as a request.
+// is checked against bounds, which also hold what earlier versions have written.
 
 /** The longest text with members that this version does not know. A record has 128 KiB, and a revocation must always fit. */
 const MAX_TEXT_CHARS = 64 * 1024;

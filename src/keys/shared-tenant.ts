@@ -1,11 +1,10 @@
 import * as v from "valibot";
 import { parseJson } from "../json/parse.ts";
-import { areTermsInBounds } from "./key-spec.ts";
+import { areTermsInBounds, isKeptName } from "./kept-bounds.ts";
 import { callerField, timeField } from "./shared-fields.ts";
 import { parseTenantEntry, type TenantEntry } from "./tenant-entry.ts";
-import { readTenantName } from "./tenant-spec.ts";
 
-// The limits of a tenant as the servers of a cluster share them. What is read is checked as strictly as a request.
+// The limits of a tenant as the servers of a cluster share them. What is read is checked against bounds.
 
 const boundsSchema = v.object({ source: v.literal("made"), changedAt: timeField, changedBy: callerField });
 
@@ -18,7 +17,6 @@ export function sharedTenantText(entry: TenantEntry): string {
 export function readSharedTenant(name: string, text: string): TenantEntry | undefined {
   const entry = parseTenantEntry(parseJson(text));
   if (entry?.name !== name || !v.is(boundsSchema, entry)) return undefined;
-  const named = readTenantName(name);
-  const isInBounds = named.ok && named.value === name && areTermsInBounds("client", { name, limits: entry.limits });
+  const isInBounds = isKeptName(name) && areTermsInBounds("client", { name, limits: entry.limits });
   return isInBounds ? entry : undefined;
 }

@@ -326,6 +326,25 @@ describe("a record that somebody else wrote", () => {
     expect(late.book.list()).toEqual([]);
   });
 
+  test("by an earlier version is read, but a header with credentials names nobody", async () => {
+    const { bucket, a } = await pair();
+    const { entry, text } = await done(bucket, a.writer.create(SPEC, BY));
+    const kept = [
+      { name: "box mk_7f3kq2m9x0ab_x", tenant: "mk_7f3kq2m9x0ab_x" },
+      { name: "a\ud83d" },
+      { name: "\u0958".repeat(128) },
+      { userHeader: "Cookie" },
+      { userHeader: "x-user-roles" },
+    ];
+    for (const [at, terms] of kept.entries()) {
+      const changed = { ...entry, ...terms, revision: at + 2 };
+      bucket.write(`key.${entry.id}`, JSON.stringify(changed), bucket.get(`key.${entry.id}`)?.revision ?? 0);
+      await bucket.settle();
+      expect(a.book.get(entry.id)).toEqual(changed);
+      expect(a.book.sources.api.find(sha256(text))?.userHeader).toBeUndefined();
+    }
+  });
+
   test("with members of a newer version is read without them", async () => {
     const { bucket, a } = await pair();
     const id = "0123456789ab";

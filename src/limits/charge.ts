@@ -1,7 +1,6 @@
 import type { Fault } from "../errors.ts";
 import type { Allowance } from "./allowance.ts";
-import type { Calendar } from "./calendar.ts";
-import type { Holder } from "./holder.ts";
+import { type ChargePart, type ChargeTerms, type Follower, partsOf } from "./charge-terms.ts";
 import { labelOf, limitFault } from "./limit-faults.ts";
 import { type AnswerHeaders, setLimitHeaders } from "./limit-headers.ts";
 import type { Amounts, Held } from "./limit-state.ts";
@@ -18,47 +17,15 @@ export interface Hold {
   fault(): Fault;
 }
 
-/** The limits of a key, or those of its tenant. */
-export interface ChargePart {
-  readonly id: string;
-  readonly holder: Holder;
-  readonly allowance: Allowance;
-}
-
-/** What all requests of a key have in common, until limits are set or removed. */
-export interface ChargeTerms {
-  readonly keyId: string;
-  readonly tenant: string;
-  /** The limits of the key; undefined if it has none of its own. A request must pass both these and those of the tenant. */
-  readonly own: ChargePart | undefined;
-  /** The limits that all keys of the tenant share; undefined if it has none. */
-  readonly shared: ChargePart | undefined;
-  /** Whether its requests wait at a limit of theirs or of their tenant. If not, they are refused. */
-  readonly waits: boolean;
-  /** The charges of the key that have waiting jobs. */
-  readonly waiting: Set<KeyCharge>;
-  readonly calendar: Calendar;
-  readonly clock: { now(): number; elapsed(): number };
-  /**
-   * Called when limits may allow more or less than before: with the id of those that the request shares with other keys, or that
-   * of its key if there are none, and with the id of its key.
-   */
-  readonly onChange: (id: string, keyId: string) => void;
-  /** Called when a key or tenant holds, uses or waits for more or less than before. */
-  readonly onUse?: ((id: string) => void) | undefined;
-}
-
-/** Returns the limits that a request must pass: none, one or two. */
-export function partsOf({ own, shared }: Pick<ChargeTerms, "own" | "shared">): readonly ChargePart[] {
-  return [own, shared].filter((part) => part !== undefined);
-}
-
 /**
  * What one request takes from the limits of its key and its tenant, however many jobs serve it. What is called for each request names both:
  * going through a list of them takes longer than asking them.
  */
-export class KeyCharge {
-  #terms: ChargeTerms;
+export class KeyCharge implements Follower {
+  /** What counts for the key, as far as the request knows. */
+  #taken: ChargeTerms;
+  /** The changes of the key that it knows of. */
+  #changes: number;
   /** The terms whose limits count the request; undefined while it is pending. */
   #counted: ChargeTerms | undefined;
   readonly #inputTokens: number;
@@ -73,9 +40,17 @@ export class KeyCharge {
 
   /** `expected` is what the request is expected to use, including `inputTokens`. */
   constructor(terms: ChargeTerms, inputTokens: number, expected: Amounts) {
-    this.#terms = terms;
+    this.#taken = terms;
+    this.#changes = terms.progress.changes;
     this.#inputTokens = inputTokens;
     this.#expected = expected;
+  }
+
+  /** What counts for the key now. A request of which no job waited or ran when that changed takes it over here. */
+  get #terms(): ChargeTerms {
+    const { changes, latest } = this.#taken.progress;
+    if (changes !== this.#changes && latest) this.follow(latest);
+    return this.#taken;
   }
 
   get keyId(): string {
@@ -134,7 +109,7 @@ export class KeyCharge {
   }
 
   join(): void {
-    const { own, shared, waiting } = this.#terms;
+    const { own, shared, progress } = this.#terms;
     own?.allowance.join();
     shared?.allowance.join();
     if (this.#admittedAt === undefined) {
@@ -143,32 +118,34 @@ export class KeyCharge {
       this.#pending += 1;
     }
     this.#waiting += 1;
-    waiting.add(this);
+    progress.charges.add(this);
     this.#noteUse();
   }
 
   /**
-   * Takes over what has changed for the key while the request waits: other limits, or another tenant. A request of which a job runs
-   * stays with the tenant that it began with, and one that was admitted stays counted where it was.
+   * Takes over what has changed for the key: other limits, or another tenant. The jobs of the request that wait or run count there
+   * from now on, and what it was admitted for stays counted where it was.
    */
   follow(terms: ChargeTerms): void {
-    if (this.#running > 0) return;
-    const [before, waiting, pending] = [this.#terms, this.#waiting, this.#pending];
+    const [before, waiting, pending, running] = [this.#taken, this.#waiting, this.#pending, this.#running];
     for (const { allowance } of partsOf(before)) {
       for (let count = 0; count < waiting; count += 1) allowance.leave();
       for (let count = 0; count < pending; count += 1) allowance.removePending(this.#expected);
+      for (let count = 0; count < running; count += 1) allowance.vacate();
     }
     for (const { allowance } of partsOf(terms)) {
+      for (let count = 0; count < running; count += 1) allowance.occupy();
       for (let count = 0; count < waiting; count += 1) allowance.join();
       for (let count = 0; count < pending; count += 1) allowance.addPending(this.#expected);
     }
-    this.#noteUse();
-    this.#terms = terms;
-    this.#noteUse();
+    this.#taken = terms;
+    this.#changes = terms.progress.changes;
+    this.#noteUse(before);
+    this.#noteUse(terms);
   }
 
   leave(): void {
-    const { own, shared, waiting } = this.#terms;
+    const { own, shared } = this.#terms;
     own?.allowance.leave();
     shared?.allowance.leave();
     if (this.#pending > 0) {
@@ -177,13 +154,14 @@ export class KeyCharge {
       this.#pending -= 1;
     }
     this.#waiting -= 1;
-    if (this.#waiting === 0) waiting.delete(this);
+    this.#leaveProgress();
     this.#noteUse();
   }
 
   begin(): void {
+    const { own, shared, progress } = this.#terms;
     this.#running += 1;
-    const { own, shared } = this.#terms;
+    progress.charges.add(this);
     own?.allowance.occupy();
     shared?.allowance.occupy();
     this.#noteUse();
@@ -191,8 +169,9 @@ export class KeyCharge {
   }
 
   end(): void {
-    this.#running -= 1;
     const { own, shared } = this.#terms;
+    this.#running -= 1;
+    this.#leaveProgress();
     own?.allowance.vacate();
     shared?.allowance.vacate();
     this.#noteUse();
@@ -222,6 +201,10 @@ export class KeyCharge {
   setHeaders(headers: AnswerHeaders): void {
     const { own, shared, clock } = this.#terms;
     setLimitHeaders(headers, own?.allowance, shared?.allowance, clock);
+  }
+
+  #leaveProgress(): void {
+    if (this.#waiting === 0 && this.#running === 0) this.#taken.progress.charges.delete(this);
   }
 
   #refusedBy({ allowance }: ChargePart, timeoutMs: number, ahead: number): Held | undefined {

@@ -1,7 +1,8 @@
 import type { Fault } from "../errors.ts";
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { Allowances, type AllowancesOptions } from "./allowances.ts";
-import { type ChargePart, type ChargeTerms, KeyCharge, partsOf } from "./charge.ts";
+import { KeyCharge } from "./charge.ts";
+import { type ChargePart, type ChargeTerms, type KeyProgress, partsOf } from "./charge-terms.ts";
 import { A_KEY, tenantId } from "./holder.ts";
 import { limitFault } from "./limit-faults.ts";
 
@@ -24,8 +25,8 @@ export class KeyCharges {
   readonly #terms = new Map<string, ChargeTerms>();
   /** The keys whose requests are refused at their limits, and at those of their tenant. */
   readonly #refusing = new Set<string>();
-  /** The charges that have waiting jobs, by the ids of their keys. */
-  readonly #waiting = new Map<string, Set<KeyCharge>>();
+  /** By the ids of the keys. */
+  readonly #progress = new Map<string, KeyProgress>();
   readonly #listeners: ((id: string, keyId: string) => void)[] = [];
   readonly #tell = (id: string, keyId = id): void => {
     for (const listener of this.#listeners) listener(id, keyId);
@@ -64,15 +65,16 @@ export class KeyCharges {
     if (limits.onLimit === "refuse") this.#refusing.add(keyId);
     else this.#refusing.delete(keyId);
     this.#terms.delete(keyId);
-    for (const charge of this.#waiting.get(keyId) ?? []) charge.follow(this.#termsFor(keyId, tenant ?? charge.tenant));
+    const left = this.#change(keyId, tenant);
     this.#onUse?.(keyId);
     this.#tell(keyId);
+    for (const group of left) this.#tell(group, keyId);
   }
 
   /** Forgets a key that no longer exists. */
   delete(keyId: string): void {
     this.set(keyId, {});
-    this.#waiting.delete(keyId);
+    this.#progress.delete(keyId);
   }
 
   /** Takes over the limits that all keys of a tenant share. They hold for requests that arrive from now on. */
@@ -119,6 +121,21 @@ export class KeyCharges {
     return undefined;
   }
 
+  /** Lets the requests of a key follow it to other limits. Returns the names that its former tenants have for queues. */
+  #change(keyId: string, tenant: string | undefined): ReadonlySet<string> {
+    const left = new Set<string>();
+    const progress = this.#progress.get(keyId);
+    if (!progress) return left;
+    const before = [...progress.charges].map((charge) => ({ charge, group: charge.group }));
+    progress.changes += 1;
+    progress.latest = tenant === undefined ? undefined : this.#termsFor(keyId, tenant);
+    for (const { charge, group } of before) {
+      charge.follow(this.#termsFor(keyId, tenant ?? charge.tenant));
+      if (group !== undefined && group !== charge.group) left.add(group);
+    }
+    return left;
+  }
+
   /** Returns undefined for a caller without a made key, or if neither the key nor its tenant has limits. */
   #termsOf({ keyId, tenant }: Charged): ChargeTerms | undefined {
     if (keyId === undefined) return undefined;
@@ -130,8 +147,8 @@ export class KeyCharges {
   #termsFor(keyId: string, tenant: string): ChargeTerms {
     const known = this.#terms.get(keyId);
     if (known?.tenant === tenant) return known;
-    const waiting = this.#waiting.get(keyId) ?? new Set();
-    this.#waiting.set(keyId, waiting);
+    const progress = this.#progress.get(keyId) ?? { charges: new Set(), changes: 0, latest: undefined };
+    this.#progress.set(keyId, progress);
     const allowance = this.#allowances.of(keyId);
     const shared = this.#tenants.get(tenant);
     const terms = {
@@ -140,7 +157,7 @@ export class KeyCharges {
       own: allowance && { id: keyId, holder: A_KEY, allowance },
       shared,
       waits: !this.#refusing.has(keyId),
-      waiting,
+      progress,
       calendar: this.#allowances.calendar,
       clock: this.#options.clock,
       onChange: this.#tell,

@@ -87,7 +87,7 @@ test("the commands of docs/teams.md lead from nothing to thirty keys, and throug
   worker.answerJson((await worker.request()).id, { choices: [], usage: { prompt_tokens: 30, completion_tokens: 12 } });
   expect((await chat).status).toBe(200);
   expect(await sh("Who gets how much", 0, exports)).toMatch(
-    /class +interactive[\s\S]*parallel +0 +8\ntimezone +Europe\/Berlin\n$/,
+    /class +interactive[\s\S]*parallel +0 +8\n\ntimezone +Europe\/Berlin\n$/,
   );
   const used = await sh("Who used what", 0, exports);
   expect(used).toMatch(/ada \([0-9a-z]{12}\) +1 +0 +30 +0 +12/);

@@ -84,8 +84,8 @@ export class AnsweringExchange implements Progress {
       // The rest of the request has no reader.
       this.#upload?.drop();
       const headers = [...(opening.headers ?? []), ["content-type", "application/json"] as const];
-      const { status, refused } = opening;
-      const answerHead: ResponseHead = refused ? { status, headers, refused } : { status, headers };
+      const { status, refused, called } = opening;
+      const answerHead = { status, headers, ...(refused ? { refused } : {}), ...(called ? { called } : {}) };
       return this.#respond(answerHead, Buffer.from(JSON.stringify(opening.body)));
     }
     if (!end) this.handleData(body, false);
@@ -177,8 +177,7 @@ export class AnsweringExchange implements Progress {
     this.#progress();
     if (this.#ended) return;
     if (mayFallSilent) this.#silence?.stop();
-    const { status, headers, metered } = answer;
-    const head: ResponseHead = metered ? { status, headers, metered } : { status, headers };
+    const head = headOf(answer);
     if (head.status < 200 || head.status > 599 || bodyRoom(head) < SLICE_BYTES) {
       return this.breakOff({
         code: "upstream_error",
@@ -282,4 +281,9 @@ function smallLength(headers: Answer["headers"], window: number): number | undef
   }
   if (length === undefined || !/^\d{1,6}$/.test(length)) return undefined;
   return Number(length) <= Math.min(SMALL_ANSWER_BYTES, window) ? Number(length) : undefined;
+}
+
+function headOf({ status, headers, metered, called }: Answer): ResponseHead {
+  if (called) return { status, headers, called };
+  return metered ? { status, headers, metered } : { status, headers };
 }

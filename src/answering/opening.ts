@@ -1,5 +1,6 @@
 import type { ResetCode } from "../wire/frame.ts";
 import type { HeaderPairs, RequestHead } from "../wire/heads.ts";
+import type { McpCalled } from "../wire/mcp-call.ts";
 
 /** A backend's answer, as it will travel on the wire. */
 export interface Answer {
@@ -10,6 +11,8 @@ export interface Answer {
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
   /** Whether the request was changed as its head's `metered` asks: see `ResponseHead`. Absent: no. */
   readonly metered?: boolean;
+  /** What was called, for an MCP server: see `ResponseHead`. */
+  readonly called?: McpCalled;
 }
 
 /** Why a job failed. The message is for people and MUST NOT name an address, a key or a header. */
@@ -42,6 +45,7 @@ export type Opening =
       readonly headers?: HeaderPairs;
       /** Set if the caller's credential was wrong: see `ResponseHead`. */
       readonly refused?: "token";
+      readonly called?: McpCalled;
       readonly body: object;
     }
   /** The exchange is broken off. */

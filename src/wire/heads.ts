@@ -1,4 +1,5 @@
 import { isRecord } from "../json/parse.ts";
+import { type McpCalled, type McpCaller, toMcpCalled, toMcpCaller } from "./mcp-call.ts";
 import { isExchangeKind } from "./names.ts";
 import { type PeerOrder, type ServingWorker, toPeerOrder, toServingWorker } from "./peer-heads.ts";
 
@@ -17,6 +18,8 @@ export interface RequestHead {
   readonly timeout_ms?: number;
   /** The public URL of what the client asked, where clients sign in with OAuth: their tokens are issued for it (RFC 9728). */
   readonly resource?: string;
+  /** The caller of an MCP relay, where the server has found out who calls. */
+  readonly caller?: McpCaller;
   /** Whether the client asked for a stream; the legacy dialect repeats it beside the body. */
   readonly stream?: boolean;
   /**
@@ -48,6 +51,8 @@ export interface ResponseHead {
    * usage and is not meant for the client. No backend can set it, because it is no header.
    */
   readonly metered?: boolean;
+  /** What was called, as the relay of an MCP server has read it. No backend can set it, because it is no header. */
+  readonly called?: McpCalled;
   /** The worker of another server that serves the request. Only on links between servers, so no worker can set it. */
   readonly worker?: ServingWorker;
 }
@@ -59,9 +64,13 @@ export function toResponseHead(value: unknown): ResponseHead | undefined {
   // An exchange carries only the final status, never 1xx.
   if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) return undefined;
   if (!isHeaderPairs(headers)) return undefined;
+  const head: Writable<ResponseHead> = { status, headers };
   // Other values may come from a newer worker, and are ignored like other members.
-  if (refused === "token") return { status, headers, refused };
-  return metered === true ? { status, headers, metered } : { status, headers };
+  if (refused === "token") head.refused = refused;
+  else if (metered === true) head.metered = metered;
+  const called = value["called"] === undefined ? undefined : toMcpCalled(value["called"]);
+  if (called !== undefined) head.called = called;
+  return head;
 }
 
 /** Reads the head of a response of another server of the cluster. */
@@ -77,6 +86,9 @@ export function toRequestHead(value: unknown): RequestHead | undefined {
   if (!isRecord(value)) return undefined;
   const { kind, method, path, headers, timeout_ms, resource, stream } = value;
   const metered = toBodyEdit(value["metered"]);
+  const caller = value["caller"] === undefined ? undefined : toMcpCaller(value["caller"]);
+  // What cannot be read may be a restriction.
+  if (caller === undefined && value["caller"] !== undefined) return undefined;
   if (kind !== undefined && (typeof kind !== "string" || !isExchangeKind(kind))) return undefined;
   if (typeof method !== "string" || !TOKEN.test(method)) return undefined;
   if (typeof path !== "string" || !path.startsWith("/")) return undefined;
@@ -89,6 +101,7 @@ export function toRequestHead(value: unknown): RequestHead | undefined {
   if (kind !== undefined) head.kind = kind;
   if (timeout_ms !== undefined) head.timeout_ms = timeout_ms;
   if (resource !== undefined) head.resource = resource;
+  if (caller !== undefined) head.caller = caller;
   if (stream !== undefined) head.stream = stream;
   if (metered !== undefined) head.metered = metered;
   return head;

@@ -1,6 +1,9 @@
 import * as v from "valibot";
 import { idField, joinIdsField, keyField, kindsField, type Parsed, refusal, type Sent, textField } from "./fields.ts";
 
+/** Who may call a relay: see `Access` of the worker. */
+const ACCESSES = ["none", "token", "oauth", "connector"] as const;
+
 /** The fields of the first message. `docs/protocol.md` lists them, which a test ensures. */
 export const helloSchema = v.object(
   {
@@ -18,7 +21,8 @@ export const helloSchema = v.object(
         {
           version: v.nullish(textField),
           upstream: v.nullish(v.picklist(["http", "sse", "stdio"], "http, sse or stdio")),
-          auth: v.nullish(v.picklist(["none", "token", "oauth"], "none, token or oauth")),
+          auth: v.nullish(v.picklist(ACCESSES, "none, token, oauth or connector")),
+          restricts: v.nullish(v.boolean("true or false")),
         },
         "an object",
       ),

@@ -32,6 +32,7 @@ function toHello(hello: RelayHello): Hello {
     hostInfo: {
       ...(info?.upstream ? { upstream: info.upstream } : {}),
       ...(info?.auth ? { auth: info.auth } : {}),
+      ...(info?.restricts ? { restricts: "true" } : {}),
     },
     offer: {
       models: [],

@@ -56,6 +56,8 @@ export interface WorkerSettings {
   /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
+  /** Whether the server is told the arguments of calls, for its records. */
+  readonly mcpAuditArguments: "true" | "false";
   /** Whether one process of the command serves the sessions of all clients; `serial`: with one tool call at a time. */
   readonly mcpShared: "true" | "false" | "serial";
   /** The most sessions of one relay whose MCP server speaks stdio, or HTTP with SSE. */

@@ -33,6 +33,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     mcpHeaders: [],
     mcpServers: undefined,
     mcpOauth: "false",
+    mcpAuditArguments: "false",
     mcpShared: "false",
     mcpMaxSessions: 32,
     mcpSessionIdleMs: 300_000,

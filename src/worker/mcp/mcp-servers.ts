@@ -14,6 +14,7 @@ interface Given {
   readonly mcpHeaders: readonly (readonly [string, string])[];
   readonly mcpServers: string | undefined;
   readonly mcpOauth: "true" | "false";
+  readonly mcpAuditArguments: "true" | "false";
   readonly mcpShared: "true" | "false" | "serial";
   readonly authToken: string | undefined;
 }
@@ -34,7 +35,8 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
   const headers = readOwnerHeaders(given.mcpHeaders, expansion, access.kind === "oauth");
   const wrong = [...expansion.faults, ...headers.faults].map((each) => `mcp_headers: ${each}`);
   if (wrong.length > 0) return { servers: [], faults: wrong };
-  return { servers: [{ name, id, source: sourceOf(given, headers.pairs), access }], faults: [] };
+  const audit = given.mcpAuditArguments === "true" ? { auditArguments: true } : {};
+  return { servers: [{ name, id, source: sourceOf(given, headers.pairs), access, ...audit }], faults: [] };
 }
 
 const SHARINGS = { false: "none", true: "parallel", serial: "serial" } as const;
@@ -61,7 +63,9 @@ function conflictsIn(given: Given): string[] {
   if (mcpServers !== undefined && id !== undefined)
     return ["id: the servers of a file have ids of their own, in the file"];
   if (mcpServers !== undefined && (authToken !== undefined || mcpOauth === "true")) {
-    return ["servers: the file itself says who may call its servers, with auth_token, auth_token_env or oauth"];
+    return [
+      "servers: the file itself says who may call its servers, with auth_token, auth_token_env, oauth or callers",
+    ];
   }
   if (mcpOauth === "true" && authToken !== undefined) {
     return ["oauth: with it callers sign in with the MCP server, so there can be no auth_token"];
@@ -70,6 +74,8 @@ function conflictsIn(given: Given): string[] {
     return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
   if (mcpHeaders.length > 0 && mcpUrl === undefined)
     return ["mcp_headers: only an MCP server with a --url gets headers; a file has headers for each of its servers"];
+  if (mcpServers !== undefined && given.mcpAuditArguments === "true")
+    return ["audit_arguments: the file itself says so, with audit_arguments: true"];
   if (mcpServers !== undefined && mcpShared !== "false") return ["shared: the file itself says so, with shared: true"];
   if (mcpShared !== "false" && mcpCommand === undefined)
     return ["shared: only an MCP server that speaks stdio has processes to share; give its command with --stdio"];

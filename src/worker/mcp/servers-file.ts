@@ -2,8 +2,10 @@ import { parseEnv } from "node:util";
 import * as v from "valibot";
 import { isRecord } from "../../json/parse.ts";
 import type { HeaderPairs } from "../../wire/heads.ts";
+import { type McpRules, READ_ONLY } from "../../wire/mcp-call.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
+import { CALLERS_TAKE, callersSchema, PATTERNS_TAKE, patternsSchema, readCallers } from "./callers-field.ts";
 import { toOwnFields } from "./client-fields.ts";
 import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
@@ -32,6 +34,11 @@ const entrySchema = v.object({
   auth_token: v.optional(text),
   auth_token_env: v.optional(text),
   oauth: v.optional(v.boolean()),
+  callers: v.optional(callersSchema),
+  tools: v.optional(patternsSchema),
+  prompts: v.optional(patternsSchema),
+  resources: v.optional(patternsSchema),
+  audit_arguments: v.optional(v.boolean()),
   shared: v.optional(v.union([v.boolean(), v.literal("serial")])),
   disabled: v.optional(v.boolean()),
 });
@@ -48,6 +55,11 @@ const TAKES: Readonly<Record<string, string>> = {
   headers: "it takes a map of names to strings",
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
+  callers: CALLERS_TAKE,
+  tools: PATTERNS_TAKE,
+  prompts: PATTERNS_TAKE,
+  resources: PATTERNS_TAKE,
+  audit_arguments: "it takes true or false",
   shared: "it takes true, false or serial",
   disabled: "it takes true or false",
 };
@@ -102,12 +114,14 @@ interface EntryReading {
 
 function readEntry(name: string, written: unknown, sources: EntrySources): EntryReading {
   if (!isRecord(written)) return { faults: [`${name} is not a map`] };
-  const { fields, ignored, toolLists, faults: unknown } = toOwnFields(written, KNOWN);
+  const { fields, ignored, rules: ofClients, faults: unknown } = toOwnFields(written, KNOWN);
   const result = v.safeParse(entrySchema, fields);
   if (!result.success) {
     const faults = result.issues.map((issue) => {
-      const key = String(issue.path?.[0]?.key);
-      return `${name}.${key} is not usable; ${TAKES[key] ?? "it takes a text"}`;
+      const [key = "", ...inner] = (issue.path ?? []).map((step) => String(step.key));
+      // Within a list or a map of texts, the place would be a number or a part of a value.
+      const place = key === "callers" ? [key, ...inner.slice(0, 2)].join(".") : key;
+      return `${name}.${place} is not usable; ${TAKES[key] ?? "it takes a text"}`;
     });
     return { faults: [...new Set(faults)] };
   }
@@ -121,15 +135,27 @@ function readEntry(name: string, written: unknown, sources: EntrySources): Entry
     variables: typeof variables === "string" ? {} : variables,
     headers: headers.pairs,
   });
-  const access = accessOf(entry, sources.env);
+  const access = accessOf(entry, expansion, sources.env);
+  const rules = rulesOf(entry, ofClients);
   const faults = [
     ...unknown.map((each) => `${name}.${each}`),
     ...[...expansion.faults, ...headers.faults].map((each) => `${name}: ${each}`),
-    ...[variables, source, access].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
+    ...[variables, source, access, rules].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
   ];
-  if (faults.length > 0 || typeof source === "string" || typeof access === "string") return { faults };
-  const unused = ignored.length + toolLists.length > 0 ? { unused: { ignored, toolLists } } : {};
-  return { server: { name: entry.name ?? name, id: entry.id, source, access, ...unused }, faults };
+  if (faults.length > 0 || typeof source === "string" || typeof access === "string" || typeof rules === "string")
+    return { faults };
+  return {
+    server: {
+      name: entry.name ?? name,
+      id: entry.id,
+      source,
+      access,
+      ...(rules.length > 0 ? { rules } : {}),
+      ...(entry.audit_arguments ? { auditArguments: true } : {}),
+      ...(ignored.length > 0 ? { unused: { ignored } } : {}),
+    },
+    faults,
+  };
 }
 
 /** Reads the variables for a program from a file, or returns what is wrong. */
@@ -195,17 +221,34 @@ function sourceOf(
 }
 
 /** Returns who may call, or what is wrong. */
-function accessOf({ auth_token, auth_token_env, oauth, url }: Entry, env: FileSources["env"]): Access | string {
-  if ([auth_token, auth_token_env, oauth || undefined].filter((each) => each !== undefined).length > 1) {
-    return "auth_token, auth_token_env and oauth exclude each other";
+function accessOf(entry: Entry, expansion: Expansion, env: FileSources["env"]): Access | string {
+  const { auth_token, auth_token_env, oauth, callers, url } = entry;
+  if ([auth_token, auth_token_env, oauth || undefined, callers].filter((each) => each !== undefined).length > 1) {
+    return "auth_token, auth_token_env, oauth and callers exclude each other";
   }
   if (oauth) return url === undefined ? "only a server with a url can use oauth" : { kind: "oauth" };
+  if (callers !== undefined) {
+    const read = readCallers(callers, expansion, env);
+    return typeof read === "string" ? read : { kind: "callers", callers: read };
+  }
   if (auth_token_env !== undefined) {
     const token = env[auth_token_env];
     // Ignoring the missing variable would open the relay to everybody.
     return token ? { kind: "token", token } : `auth_token_env names the variable ${auth_token_env}, which is not set`;
   }
   return auth_token === undefined ? { kind: "none" } : { kind: "token", token: auth_token };
+}
+
+/** Returns what all callers may use, or what is wrong. */
+function rulesOf(
+  { tools, prompts, resources, oauth }: Entry,
+  ofClients: readonly McpRules[],
+): readonly McpRules[] | string {
+  if (oauth && tools?.some((each) => each === READ_ONLY || each === `!${READ_ONLY}`)) {
+    return `with oauth the relay cannot see which tools are read-only, so tools cannot have ${READ_ONLY}`;
+  }
+  const own: McpRules = { ...(tools && { tools }), ...(prompts && { prompts }), ...(resources && { resources }) };
+  return [own, ...ofClients].filter((each) => Object.keys(each).length > 0);
 }
 
 function doubledIds(servers: readonly McpServer[]): readonly string[] {

@@ -55,6 +55,8 @@ export interface WorkerSettings {
   readonly mcpHeaders: readonly (readonly [string, string])[];
   /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
+  /** Who may call the MCP server; undefined: `authToken` and `mcpOauth` say. */
+  readonly mcpAccess: "none" | "token" | "oauth" | "connector" | undefined;
   readonly mcpOauth: "true" | "false";
   /** Whether one process of the command serves the sessions of all clients; `serial`: with one tool call at a time. */
   readonly mcpShared: "true" | "false" | "serial";

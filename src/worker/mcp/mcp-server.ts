@@ -49,8 +49,13 @@ export interface McpServer {
   };
 }
 
-/** Who may call. With `oauth` callers sign in to the MCP server itself. */
-export type Access = { readonly kind: "none" | "oauth" } | { readonly kind: "token"; readonly token: string };
+/**
+ * Who may call. With `oauth` callers sign in to the MCP server itself. With `connector` they sign in to the Moorage server, or send a
+ * client's key of it, and that server lets nobody else through.
+ */
+export type Access =
+  | { readonly kind: "none" | "oauth" | "connector" }
+  | { readonly kind: "token"; readonly token: string };
 
 export interface McpServersReading {
   readonly servers: readonly McpServer[];

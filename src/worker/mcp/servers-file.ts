@@ -32,6 +32,7 @@ const entrySchema = v.object({
   auth_token: v.optional(text),
   auth_token_env: v.optional(text),
   oauth: v.optional(v.boolean()),
+  access: v.optional(v.picklist(["none", "token", "oauth", "connector"])),
   shared: v.optional(v.union([v.boolean(), v.literal("serial")])),
   disabled: v.optional(v.boolean()),
 });
@@ -48,6 +49,7 @@ const TAKES: Readonly<Record<string, string>> = {
   headers: "it takes a map of names to strings",
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
+  access: "it takes none, token, oauth or connector",
   shared: "it takes true, false or serial",
   disabled: "it takes true or false",
 };
@@ -115,7 +117,7 @@ function readEntry(name: string, written: unknown, sources: EntrySources): Entry
   const expansion = new Expansion(sources.env);
   const entry = expanded(result.output, expansion);
   const variables = readEnvFile(entry.envFile, sources.readFile);
-  const headers = readOwnerHeaders(Object.entries(toTexts(entry.headers ?? {})), expansion, entry.oauth === true);
+  const headers = readOwnerHeaders(Object.entries(toTexts(entry.headers ?? {})), expansion, isOauth(entry));
   const source = sourceOf(entry, {
     withheld: sources.withheld,
     variables: typeof variables === "string" ? {} : variables,
@@ -195,17 +197,28 @@ function sourceOf(
 }
 
 /** Returns who may call, or what is wrong. */
-function accessOf({ auth_token, auth_token_env, oauth, url }: Entry, env: FileSources["env"]): Access | string {
+function accessOf(entry: Entry, env: FileSources["env"]): Access | string {
+  const { auth_token, auth_token_env, oauth, access, url } = entry;
   if ([auth_token, auth_token_env, oauth || undefined].filter((each) => each !== undefined).length > 1) {
     return "auth_token, auth_token_env and oauth exclude each other";
   }
-  if (oauth) return url === undefined ? "only a server with a url can use oauth" : { kind: "oauth" };
+  const hasToken = auth_token !== undefined || auth_token_env !== undefined;
+  if (oauth && access !== undefined && access !== "oauth")
+    return `oauth: true and access: ${access} exclude each other`;
+  if (access === "token" && !hasToken) return "access: token needs auth_token or auth_token_env";
+  if (access !== undefined && access !== "token" && hasToken) return `access: ${access} and a token exclude each other`;
+  if (isOauth(entry)) return url === undefined ? "only a server with a url can use oauth" : { kind: "oauth" };
   if (auth_token_env !== undefined) {
     const token = env[auth_token_env];
     // Ignoring the missing variable would open the relay to everybody.
     return token ? { kind: "token", token } : `auth_token_env names the variable ${auth_token_env}, which is not set`;
   }
-  return auth_token === undefined ? { kind: "none" } : { kind: "token", token: auth_token };
+  if (auth_token !== undefined) return { kind: "token", token: auth_token };
+  return { kind: access === "connector" ? "connector" : "none" };
+}
+
+function isOauth({ oauth, access }: Entry): boolean {
+  return oauth === true || access === "oauth";
 }
 
 function doubledIds(servers: readonly McpServer[]): readonly string[] {

@@ -57,6 +57,8 @@ export interface ConnectorRelay {
 
 /** The connector relays that are connected, here or at another server of the cluster. `Plugin.connectors` of the plugin for MCP. */
 export interface ConnectorRelays {
+  /** Whether any connector relay is connected. */
+  readonly isAny: boolean;
   /** Returns the connector relay of this id; undefined if there is none now, or if the relay has another kind of access. */
   find(relayId: string): ConnectorRelay | undefined;
   /** Ends the running calls that a grant has begun at this server, after it was revoked. */

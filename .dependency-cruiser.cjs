@@ -216,8 +216,16 @@ module.exports = {
       "^src/config\\.ts$",
       "^src/http/",
       "^src/audit/audit\\.ts$",
-      "^src/wire/(bearer|clean-text|worker-terms)\\.ts$",
+      "^src/limits/recent-minute\\.ts$",
+      "^src/oauth/connector\\.ts$",
+      "^src/wire/(bearer|clean-text|mcp-call|worker-terms)\\.ts$",
     ]),
+    reaches(
+      "oauth-ports-reach",
+      "What connector relays and the authorization server share is types.",
+      "^src/oauth/connector\\.ts$",
+      [...SHARED, "^src/http/visit\\.ts$", "^src/wire/mcp-call\\.ts$"],
+    ),
     reaches("oidc-reach", "The client of an issuer knows the port that it implements.", "^src/oidc/", [
       ...SHARED,
       "^src/auth/identity-provider\\.ts$",

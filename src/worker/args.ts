@@ -55,6 +55,8 @@ export interface WorkerSettings {
   readonly mcpHeaders: readonly (readonly [string, string])[];
   /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
+  /** Who may call the MCP server; undefined: `authToken` and `mcpOauth` say. */
+  readonly mcpAccess: "none" | "token" | "oauth" | "connector" | undefined;
   readonly mcpOauth: "true" | "false";
   /** Whether the server is told the arguments of calls, for its records. */
   readonly mcpAuditArguments: "true" | "false";

@@ -199,6 +199,13 @@ export function workerTable(hostname: string) {
       absent: undefined,
       help: "YAML or JSON file with several MCP servers, for the kind mcp; each gets its own relay.",
     }),
+    mcpAccess: unset(word(["none", "token", "oauth", "connector"]), {
+      variable: "MCP_ACCESS",
+      flag: "access",
+      absent: undefined,
+      says: "not set; token if AUTH_TOKEN is set, oauth if MCP_OAUTH is true, else none",
+      help: "Who may call the MCP server: none: anyone who knows the URL; token: who sends AUTH_TOKEN; oauth: who signs in to the MCP server itself; connector: who signs in to the Moorage server, or has a client's key of it.",
+    }),
     mcpOauth: setting(word(["true", "false"]), {
       variable: "MCP_OAUTH",
       flag: "oauth",

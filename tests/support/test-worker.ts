@@ -32,6 +32,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     mcpTransport: "auto",
     mcpHeaders: [],
     mcpServers: undefined,
+    mcpAccess: undefined,
     mcpOauth: "false",
     mcpAuditArguments: "false",
     mcpShared: "false",

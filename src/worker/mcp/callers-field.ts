@@ -42,11 +42,11 @@ export const CALLERS_TAKE =
 
 export const PATTERNS_TAKE = `it takes a list of at most ${MAX_RULES} patterns, such as read_*, ${READ_ONLY} or !delete_*`;
 
-type Callers = v.InferOutput<typeof callersSchema>;
+export type CallersField = v.InferOutput<typeof callersSchema>;
 
 /** Returns the callers, or what is wrong. */
 export function readCallers(
-  callers: Callers,
+  callers: CallersField,
   expansion: Expansion,
   env: FileSources["env"],
 ): readonly FileCaller[] | string {
@@ -75,7 +75,7 @@ export function weakCallers(callers: readonly FileCaller[]): readonly string[] {
 }
 
 function tokenOf(
-  { token, token_env }: Callers[string],
+  { token, token_env }: CallersField[string],
   expansion: Expansion,
   env: FileSources["env"],
 ): { readonly kind: "token" | "fault"; readonly text: string } {

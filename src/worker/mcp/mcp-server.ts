@@ -50,9 +50,12 @@ export interface McpServer {
   readonly unused?: { readonly ignored: readonly string[] };
 }
 
-/** Who may call. With `oauth` callers sign in to the MCP server itself. */
+/**
+ * Who may call. With `oauth` callers sign in to the MCP server itself. With `connector` they sign in to the Moorage server, or send a
+ * client's key of it, and that server lets nobody else through.
+ */
 export type Access =
-  | { readonly kind: "none" | "oauth" }
+  | { readonly kind: "none" | "oauth" | "connector" }
   | { readonly kind: "token"; readonly token: string }
   | { readonly kind: "callers"; readonly callers: readonly FileCaller[] };
 

@@ -13,6 +13,8 @@ interface Given {
   readonly mcpTransport: McpTransport;
   readonly mcpHeaders: readonly (readonly [string, string])[];
   readonly mcpServers: string | undefined;
+  readonly mcpAccess: "none" | "token" | "oauth" | "connector" | undefined;
+  /** The older name of `mcpAccess` oauth. */
   readonly mcpOauth: "true" | "false";
   readonly mcpAuditArguments: "true" | "false";
   readonly mcpShared: "true" | "false" | "serial";
@@ -24,19 +26,26 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
   const faults = conflictsIn(given);
   if (faults.length > 0) return { servers: [], faults };
   if (given.mcpServers !== undefined) return readServersFile(given.mcpServers, sources);
-  const { name, id, authToken } = given;
-  const access: Access =
-    given.mcpOauth === "true"
-      ? { kind: "oauth" }
-      : authToken === undefined
-        ? { kind: "none" }
-        : { kind: "token", token: authToken };
+  const { name, id } = given;
+  const access = accessOf(given);
   const expansion = new Expansion(sources.env);
   const headers = readOwnerHeaders(given.mcpHeaders, expansion, access.kind === "oauth");
   const wrong = [...expansion.faults, ...headers.faults].map((each) => `mcp_headers: ${each}`);
   if (wrong.length > 0) return { servers: [], faults: wrong };
   const audit = given.mcpAuditArguments === "true" ? { auditArguments: true } : {};
   return { servers: [{ name, id, source: sourceOf(given, headers.pairs), access, ...audit }], faults: [] };
+}
+
+function accessOf({ mcpAccess, mcpOauth, authToken }: Given): Access {
+  // The token and the kind of access agree: see `conflictsIn`.
+  if (authToken !== undefined) return { kind: "token", token: authToken };
+  return { kind: kindGiven({ mcpAccess, mcpOauth }) ?? "none" };
+}
+
+/** Returns the kind of access by either setting, without `token`, which comes with a token. */
+function kindGiven({ mcpAccess, mcpOauth }: Pick<Given, "mcpAccess" | "mcpOauth">) {
+  if (mcpAccess !== undefined) return mcpAccess === "token" ? undefined : mcpAccess;
+  return mcpOauth === "true" ? "oauth" : undefined;
 }
 
 const SHARINGS = { false: "none", true: "parallel", serial: "serial" } as const;
@@ -48,7 +57,7 @@ function sourceOf({ mcpUrl, mcpCommand, mcpTransport, mcpShared }: Given, header
 }
 
 function conflictsIn(given: Given): string[] {
-  const { mcpUrl, mcpCommand, mcpServers, mcpHeaders, mcpOauth, mcpShared, authToken, id } = given;
+  const { mcpUrl, mcpCommand, mcpServers, mcpHeaders, mcpAccess, mcpOauth, mcpShared, authToken, id } = given;
   const named = [
     ["url", mcpUrl],
     ["stdio", mcpCommand],
@@ -62,16 +71,22 @@ function conflictsIn(given: Given): string[] {
   if (named.length > 1) return [`${named[0]}: this and ${named[1]} both name MCP servers; give only one of them`];
   if (mcpServers !== undefined && id !== undefined)
     return ["id: the servers of a file have ids of their own, in the file"];
-  if (mcpServers !== undefined && (authToken !== undefined || mcpOauth === "true")) {
+  const isOauth = kindGiven(given) === "oauth";
+  if (mcpServers !== undefined && (authToken !== undefined || mcpAccess !== undefined || mcpOauth === "true")) {
     return [
-      "servers: the file itself says who may call its servers, with auth_token, auth_token_env, oauth or callers",
+      "servers: the file itself says who may call its servers, with access, auth_token, auth_token_env, oauth or callers",
     ];
   }
-  if (mcpOauth === "true" && authToken !== undefined) {
+  if (mcpOauth === "true" && mcpAccess !== undefined && mcpAccess !== "oauth")
+    return [`access: MCP_OAUTH=true is the older form of oauth, and not of ${mcpAccess}; give only one of them`];
+  if (isOauth && authToken !== undefined) {
     return ["oauth: with it callers sign in with the MCP server, so there can be no auth_token"];
   }
-  if (mcpOauth === "true" && mcpUrl === undefined)
-    return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
+  if (authToken !== undefined && (mcpAccess === "none" || mcpAccess === "connector"))
+    return [`access: with ${mcpAccess} the relay checks no token, so there can be no auth_token`];
+  if (mcpAccess === "token" && authToken === undefined)
+    return ["access: the token that callers must send is missing; set it with AUTH_TOKEN"];
+  if (isOauth && mcpUrl === undefined) return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
   if (mcpHeaders.length > 0 && mcpUrl === undefined)
     return ["mcp_headers: only an MCP server with a --url gets headers; a file has headers for each of its servers"];
   if (mcpServers !== undefined && given.mcpAuditArguments === "true")

@@ -2,13 +2,15 @@ import { parseEnv } from "node:util";
 import * as v from "valibot";
 import { isRecord } from "../../json/parse.ts";
 import type { HeaderPairs } from "../../wire/heads.ts";
-import { type McpRules, READ_ONLY } from "../../wire/mcp-call.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
-import { CALLERS_TAKE, callersSchema, PATTERNS_TAKE, patternsSchema, readCallers } from "./callers-field.ts";
+import { isOauth, readAccess, readRules } from "./access-fields.ts";
+import { CALLERS_TAKE, callersSchema, PATTERNS_TAKE, patternsSchema } from "./callers-field.ts";
 import { toOwnFields } from "./client-fields.ts";
 import { Expansion } from "./expansion.ts";
-import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
+import { UnusableEntry } from "./formats/entry-form.ts";
+import { readServersDocument } from "./formats/servers-document.ts";
+import type { FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
 import { readOwnerHeaders } from "./owner-headers.ts";
 import { secretVariables } from "./secret-variables.ts";
 
@@ -34,6 +36,7 @@ const entrySchema = v.object({
   auth_token: v.optional(text),
   auth_token_env: v.optional(text),
   oauth: v.optional(v.boolean()),
+  access: v.optional(v.picklist(["none", "token", "oauth", "connector"])),
   callers: v.optional(callersSchema),
   tools: v.optional(patternsSchema),
   prompts: v.optional(patternsSchema),
@@ -55,6 +58,7 @@ const TAKES: Readonly<Record<string, string>> = {
   headers: "it takes a map of names to strings",
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
+  access: "it takes none, token, oauth or connector",
   callers: CALLERS_TAKE,
   tools: PATTERNS_TAKE,
   prompts: PATTERNS_TAKE,
@@ -75,15 +79,9 @@ export function readServersFile(path: string, sources: FileSources): McpServersR
       `cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown reason"})`,
     );
   }
-  let document: unknown;
-  try {
-    // JSON is a subset of YAML.
-    document = Bun.YAML.parse(written);
-  } catch {
-    return fault("is neither YAML nor JSON");
-  }
-  const entries = entriesOf(document);
-  if (!entries) return fault("has no map `mcpServers` with a server under each name");
+  const document = readServersDocument(written);
+  if (typeof document === "string") return fault(document);
+  const { entries } = document;
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
   const withheld = secretVariables(entries);
@@ -92,13 +90,6 @@ export function readServersFile(path: string, sources: FileSources): McpServersR
   const faults = readings.flatMap((reading) => reading.faults);
   if (faults.length === 0 && servers.length === 0) return fault("has no server that is enabled");
   return { servers, faults: [...faults, ...doubledIds(servers)].map((each) => `servers: ${each}`) };
-}
-
-/** Returns the entries. Most clients call the map `mcpServers`, some `servers`. */
-function entriesOf(document: unknown): readonly [string, unknown][] | undefined {
-  if (!isRecord(document)) return undefined;
-  const servers = document["mcpServers"] ?? document["servers"];
-  return isRecord(servers) ? Object.entries(servers) : undefined;
 }
 
 /** What an entry is read with. */
@@ -113,6 +104,7 @@ interface EntryReading {
 }
 
 function readEntry(name: string, written: unknown, sources: EntrySources): EntryReading {
+  if (written instanceof UnusableEntry) return { faults: [`${name}: ${written.why}`] };
   if (!isRecord(written)) return { faults: [`${name} is not a map`] };
   const { fields, ignored, rules: ofClients, faults: unknown } = toOwnFields(written, KNOWN);
   const result = v.safeParse(entrySchema, fields);
@@ -129,14 +121,14 @@ function readEntry(name: string, written: unknown, sources: EntrySources): Entry
   const expansion = new Expansion(sources.env);
   const entry = expanded(result.output, expansion);
   const variables = readEnvFile(entry.envFile, sources.readFile);
-  const headers = readOwnerHeaders(Object.entries(toTexts(entry.headers ?? {})), expansion, entry.oauth === true);
+  const headers = readOwnerHeaders(Object.entries(toTexts(entry.headers ?? {})), expansion, isOauth(entry));
   const source = sourceOf(entry, {
     withheld: sources.withheld,
     variables: typeof variables === "string" ? {} : variables,
     headers: headers.pairs,
   });
-  const access = accessOf(entry, expansion, sources.env);
-  const rules = rulesOf(entry, ofClients);
+  const access = readAccess(entry, expansion, sources.env);
+  const rules = readRules(entry, ofClients);
   const faults = [
     ...unknown.map((each) => `${name}.${each}`),
     ...[...expansion.faults, ...headers.faults].map((each) => `${name}: ${each}`),
@@ -218,37 +210,6 @@ function sourceOf(
   if (parsed === undefined) return "the url must be http or https, without user name, password and query";
   const transport = type === undefined ? "auto" : type === "sse" ? "sse" : "http";
   return { kind: "url", url: parsed, transport, headers };
-}
-
-/** Returns who may call, or what is wrong. */
-function accessOf(entry: Entry, expansion: Expansion, env: FileSources["env"]): Access | string {
-  const { auth_token, auth_token_env, oauth, callers, url } = entry;
-  if ([auth_token, auth_token_env, oauth || undefined, callers].filter((each) => each !== undefined).length > 1) {
-    return "auth_token, auth_token_env, oauth and callers exclude each other";
-  }
-  if (oauth) return url === undefined ? "only a server with a url can use oauth" : { kind: "oauth" };
-  if (callers !== undefined) {
-    const read = readCallers(callers, expansion, env);
-    return typeof read === "string" ? read : { kind: "callers", callers: read };
-  }
-  if (auth_token_env !== undefined) {
-    const token = env[auth_token_env];
-    // Ignoring the missing variable would open the relay to everybody.
-    return token ? { kind: "token", token } : `auth_token_env names the variable ${auth_token_env}, which is not set`;
-  }
-  return auth_token === undefined ? { kind: "none" } : { kind: "token", token: auth_token };
-}
-
-/** Returns what all callers may use, or what is wrong. */
-function rulesOf(
-  { tools, prompts, resources, oauth }: Entry,
-  ofClients: readonly McpRules[],
-): readonly McpRules[] | string {
-  if (oauth && tools?.some((each) => each === READ_ONLY || each === `!${READ_ONLY}`)) {
-    return `with oauth the relay cannot see which tools are read-only, so tools cannot have ${READ_ONLY}`;
-  }
-  const own: McpRules = { ...(tools && { tools }), ...(prompts && { prompts }), ...(resources && { resources }) };
-  return [own, ...ofClients].filter((each) => Object.keys(each).length > 0);
 }
 
 function doubledIds(servers: readonly McpServer[]): readonly string[] {

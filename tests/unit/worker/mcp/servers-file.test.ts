@@ -59,6 +59,9 @@ describe("a file with MCP servers", () => {
       `servers:
   one: { url: "http://127.0.0.1:1/mcp", id: one-1, name: The first, auth_token_env: ONE_TOKEN }
   two: { url: "http://127.0.0.1:2/mcp", oauth: true }
+  twice: { url: "http://127.0.0.1:2/mcp", oauth: true, access: oauth }
+  open: { url: "http://127.0.0.1:2/mcp", access: none }
+  shared: { url: "http://127.0.0.1:2/mcp", access: connector }
   three: { command: serve, cwd: /srv, auth_token: t-3 }
 `,
       { ONE_TOKEN: "t-1" },
@@ -67,13 +70,16 @@ describe("a file with MCP servers", () => {
     expect(servers.map(({ name, id, access }) => [name, id, access])).toEqual([
       ["The first", "one-1", { kind: "token", token: "t-1" }],
       ["two", undefined, { kind: "oauth" }],
+      ["twice", undefined, { kind: "oauth" }],
+      ["open", undefined, { kind: "none" }],
+      ["shared", undefined, { kind: "connector" }],
       ["three", undefined, { kind: "token", token: "t-3" }],
     ]);
   });
 
   test.each([
     ["[]", "servers: file mcp.yaml has no map `mcpServers` with a server under each name"],
-    ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON"],
+    ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON nor TOML"],
     ["mcpServers: {}", "servers: file mcp.yaml has no server that is enabled"],
     ["mcpServers: { a: 7 }", "servers: a is not a map"],
     ["mcpServers: { a: {} }", "servers: a: it takes either a command or a url"],
@@ -116,6 +122,23 @@ describe("a file with MCP servers", () => {
       "servers: a.shared is not usable; it takes true, false or serial",
     ],
     ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can use oauth"],
+    ["mcpServers: { a: { command: x, access: oauth } }", "servers: a: only a server with a url can use oauth"],
+    [
+      "mcpServers: { a: { command: x, access: all } }",
+      "servers: a.access is not usable; it takes none, token, oauth or connector",
+    ],
+    [
+      "mcpServers: { a: { command: x, access: token } }",
+      "servers: a: access: token needs auth_token, auth_token_env or callers",
+    ],
+    [
+      "mcpServers: { a: { command: x, access: connector, auth_token: t } }",
+      "servers: a: access: connector and a token exclude each other",
+    ],
+    [
+      "mcpServers: { a: { url: 'http://h', access: connector, oauth: true } }",
+      "servers: a: oauth: true and access: connector exclude each other",
+    ],
     [
       "mcpServers: { a: { command: x, auth_token_env: NONE } }",
       "servers: a: auth_token_env names the variable NONE, which is not set",
@@ -320,6 +343,13 @@ describe("a file with MCP servers", () => {
 test.each([
   [{ mcpUrl: "http://h", mcpOauth: "true", authToken: "t" }, "oauth: with it callers sign in"],
   [{ mcpCommand: "x", mcpOauth: "true" }, "oauth: only an MCP server that speaks HTTP"],
+  [{ mcpCommand: "x", mcpAccess: "oauth" }, "oauth: only an MCP server that speaks HTTP"],
+  [{ mcpUrl: "http://h", mcpAccess: "oauth", authToken: "t" }, "oauth: with it callers sign in"],
+  [{ mcpUrl: "http://h", mcpAccess: "connector", authToken: "t" }, "access: with connector the relay checks no token"],
+  [{ mcpUrl: "http://h", mcpAccess: "none", authToken: "t" }, "access: with none the relay checks no token"],
+  [{ mcpUrl: "http://h", mcpAccess: "token" }, "access: the token that callers must send is missing"],
+  [{ mcpUrl: "http://h", mcpAccess: "connector", mcpOauth: "true" }, "access: MCP_OAUTH=true is the older form"],
+  [{ mcpServers: "f", mcpAccess: "connector" }, "servers: the file itself says who may call its servers"],
   [{ mcpUrl: "http://h", mcpShared: "true" }, "shared: only an MCP server that speaks stdio"],
   [{ mcpServers: "f", mcpShared: "true" }, "shared: the file itself says so"],
   [{ mcpServers: "f", id: "i" }, "id: the servers of a file have ids of their own"],

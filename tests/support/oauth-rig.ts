@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Fault } from "../../src/errors.ts";
 import { createVisit, type Visit } from "../../src/http/visit.ts";
-import { createConsent } from "../../src/oauth/consent.ts";
 import type { ConnectorRelay, Holder, HolderAccess } from "../../src/oauth/connector.ts";
+import { createConsent } from "../../src/oauth/consent.ts";
 import { createEndpoints } from "../../src/oauth/endpoints.ts";
 import { OAuth, type OAuthOptions } from "../../src/oauth/oauth.ts";
 import { oauthRoutes } from "../../src/oauth/routes.ts";
@@ -171,7 +171,11 @@ export class OAuthRig {
   }
 
   /** Exchanges a code. */
-  exchange({ clientId, verifier, resource }: Begun, code: string, more: Record<string, string> = {}): Promise<Response> {
+  exchange(
+    { clientId, verifier, resource }: Begun,
+    code: string,
+    more: Record<string, string> = {},
+  ): Promise<Response> {
     const fields = {
       grant_type: "authorization_code",
       code,

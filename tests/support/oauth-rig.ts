@@ -53,8 +53,8 @@ export class OAuthRig {
   readonly clock: FakeClock;
   readonly oauth: OAuth;
   readonly relays = new Map<string, ConnectorRelay>([
-    ["files", { id: "files", name: "Ann's files", restricts: true }],
-    ["mail", { id: "mail", name: "", restricts: true }],
+    ["files", { id: "files", name: "Ann's files", restricts: true, tenants: undefined }],
+    ["mail", { id: "mail", name: "", restricts: true, tenants: undefined }],
   ]);
   readonly keys = new Map<string, Holder>([[KEY, ANN]]);
   /** What a holder may use; everything unless set. */
@@ -91,7 +91,7 @@ export class OAuthRig {
     const { oauth } = this;
     const originOf = (visit: Visit): string => new URL(visit.request.url).origin;
     const routes = oauthRoutes({
-      consent: createConsent({ oauth, clock, originOf }),
+      consent: createConsent({ oauth, clock, originOf, assertOwnPage: () => {} }),
       endpoints: createEndpoints({ oauth, clock, originOf, countRegistration: () => undefined }),
       isInUse: () => oauth.isInUse,
       isConnector: (id) => this.relays.has(id),

@@ -15,9 +15,11 @@ import { createStdioBridge } from "./bridge/stdio-bridge.ts";
 import { endpointOnly } from "./endpoint-only.ts";
 import { guarded } from "./guard.ts";
 import { UpstreamHealth } from "./health.ts";
+import { createInventory } from "./inventory.ts";
 import type { McpServer } from "./mcp-server.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
+import { withInventory } from "./serve-inventory.ts";
 import { createUrlUpstream, type Upstream } from "./url-upstream.ts";
 
 export interface RelayOptions {
@@ -48,6 +50,8 @@ export function serveRelay(
   const limits = { maxSessions: settings.mcpMaxSessions, idleMs: settings.mcpSessionIdleMs };
   const health = new UpstreamHealth(() => dialer.announce());
   const upstream = openUpstream(server, { env, proxyFor, limits, health, deps });
+  // Callers who sign in to the MCP server itself have credentials that the relay has not.
+  const inventory = access.kind === "oauth" ? undefined : createInventory(upstream, deps.clock);
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
@@ -70,7 +74,9 @@ export function serveRelay(
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(access.kind === "token" ? guarded(upstream, access.token) : upstream),
+    backend: endpointOnly(
+      withInventory(access.kind === "token" ? guarded(upstream, access.token) : upstream, inventory),
+    ),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),

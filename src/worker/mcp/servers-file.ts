@@ -7,6 +7,7 @@ import { parseBackendUrl } from "../server-url.ts";
 import { toOwnFields } from "./client-fields.ts";
 import { Expansion } from "./expansion.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
+import { type OneUrlGiven, type OneUrlReading, readOneUrl, withHub } from "./one-url.ts";
 import { readOwnerHeaders } from "./owner-headers.ts";
 import { secretVariables } from "./secret-variables.ts";
 
@@ -54,8 +55,11 @@ const TAKES: Readonly<Record<string, string>> = {
   disabled: "it takes true or false",
 };
 
-/** Reads the servers, or lists everything that is wrong by server and key. No value of the file is repeated. */
-export function readServersFile(path: string, sources: FileSources): McpServersReading {
+/**
+ * Reads the servers, or lists everything that is wrong by server and key. No value of the file is repeated. `oneUrl` is the
+ * one URL for all of them that the settings name, if they do.
+ */
+export function readServersFile(path: string, sources: FileSources, oneUrl?: OneUrlGiven): McpServersReading {
   const fault = (why: string): McpServersReading => ({ servers: [], faults: [`servers: file ${path} ${why}`] });
   let written: string;
   try {
@@ -76,12 +80,39 @@ export function readServersFile(path: string, sources: FileSources): McpServersR
   if (!entries) return fault("has no map `mcpServers` with a server under each name");
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
-  const withheld = secretVariables(entries);
+  const ofHub = isRecord(document) ? document["one_url"] : undefined;
+  const withheld = secretVariables([...entries, ["one_url", ofHub]]);
   const readings = entries.map(([name, entry]) => readEntry(name, entry, { ...sources, withheld }));
   const servers = readings.flatMap(({ server }) => (server ? [server] : []));
   const faults = readings.flatMap((reading) => reading.faults);
   if (faults.length === 0 && servers.length === 0) return fault("has no server that is enabled");
-  return { servers, faults: [...faults, ...doubledIds(servers)].map((each) => `servers: ${each}`) };
+  const { hub, faults: ofUrl } = faults.length > 0 ? { faults: [] } : oneUrlOf(ofHub, oneUrl, servers, sources);
+  const relays = hub ? [...(isOnlyHub(hub) ? [] : servers), hub] : servers;
+  return { servers: relays, faults: [...faults, ...ofUrl, ...doubledIds(relays)].map((each) => `servers: ${each}`) };
+}
+
+/** Returns the relay for all servers, if the file or the settings want one. */
+function oneUrlOf(
+  written: unknown,
+  given: OneUrlGiven | undefined,
+  servers: readonly McpServer[],
+  { env }: FileSources,
+): OneUrlReading {
+  if (written === undefined || written === null) return given ? withHub(given, servers) : { faults: [] };
+  if (given) return { faults: ["one_url is in the file and in the settings; give only one of them"] };
+  return readOneUrl(written, servers, (fields) => {
+    const result = v.safeParse(entrySchema, fields);
+    if (!result.success) return "access, auth_token or auth_token_env is not usable";
+    const expansion = new Expansion(env);
+    const access = accessOf(expanded(result.output, expansion), env);
+    return (
+      expansion.faults[0] ?? (typeof access !== "string" && access.kind === "oauth" ? "it cannot use oauth" : access)
+    );
+  });
+}
+
+function isOnlyHub({ source }: McpServer): boolean {
+  return source.kind === "hub" && source.isOnly;
 }
 
 /** Returns the entries. Most clients call the map `mcpServers`, some `servers`. */
@@ -131,7 +162,17 @@ function readEntry(name: string, written: unknown, sources: EntrySources): Entry
   ];
   if (faults.length > 0 || typeof source === "string" || typeof access === "string") return { faults };
   const unused = ignored.length + toolLists.length > 0 ? { unused: { ignored, toolLists } } : {};
-  return { server: { name: entry.name ?? name, id: entry.id, source, access, ...unused }, faults };
+  return {
+    server: {
+      name: entry.name ?? name,
+      ...(entry.name === undefined ? {} : { key: name }),
+      id: entry.id,
+      source,
+      access,
+      ...unused,
+    },
+    faults,
+  };
 }
 
 /** Reads the variables for a program from a file, or returns what is wrong. */

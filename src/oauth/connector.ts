@@ -22,7 +22,7 @@ export type Holder =
       readonly kind: "oidc";
       /** The user at the issuer: its claim `sub`. */
       readonly subject: string;
-      /** What people know the user by; cleaned. */
+      /** The name of its caller in logs: `oidc:ann@example.com`, as `userName` makes it. */
       readonly name: string;
     };
 
@@ -66,6 +66,8 @@ export interface ConnectorRelay {
 
 /** The connector relays that are connected, here or at another server of the cluster. `Plugin.connectors` of the plugin for MCP. */
 export interface ConnectorRelays {
+  /** Whether any connector relay is connected. */
+  readonly isAny: boolean;
   /** Returns the connector relay of this id; undefined if there is none now, or if the relay has another kind of access. */
   find(relayId: string): ConnectorRelay | undefined;
   /** Ends the running calls that a grant has begun at this server, after it was revoked. */

@@ -5,6 +5,7 @@ import type { Config } from "../config.ts";
 import type { Fault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { Listener } from "../http/listener.ts";
+import type { ConnectorRelays } from "../oauth/connector.ts";
 import type { Charges } from "../pool/charge.ts";
 import type { Table, Values } from "../settings/setting.ts";
 import type { Deps } from "../system/deps.ts";
@@ -66,6 +67,8 @@ export interface Plugin {
   readonly reports?: Reports;
   /** The models that clients may name. */
   readonly catalog?: ModelCatalog;
+  /** The relays whose callers this server lets in. */
+  readonly connectors?: ConnectorRelays;
   readonly workers?: WorkerOperator;
   readonly jobs?: JobOperator;
   readonly lifecycle?: Lifecycle;

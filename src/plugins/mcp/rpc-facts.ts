@@ -12,12 +12,21 @@ export interface RpcFacts {
   readonly label: string;
   /** The function that the call names; undefined for every method but `tools/call`. */
   readonly functionName: string | undefined;
+  /**
+   * Whether it may be a call, on which the MCP server works until it answers. Not a notification, an answer of the client, or a stream
+   * that only listens. By the body alone, because headers may lie.
+   */
+  readonly isCall: boolean;
   /** Whether the answer stays open until the client leaves or the server drains. */
   readonly isStream: boolean;
 }
 
 /** A JSON-RPC message, as far as it is looked at. */
-type Message = Pick<RpcFacts, "id" | "functionName"> & { readonly method: string | undefined };
+type Message = Pick<RpcFacts, "id" | "functionName"> & {
+  readonly method: string | undefined;
+  /** Whether it is certain that the message names no method, or one that is no call. */
+  readonly isNoCall?: boolean;
+};
 
 const NOTHING: Message = { id: undefined, method: undefined, functionName: undefined };
 
@@ -38,13 +47,14 @@ export function readFacts(
   isWhole = true,
 ): RpcFacts {
   const headerMethod = request.headers.get("mcp-method") ?? undefined;
-  const { id, method, functionName } = body
+  const { id, method, functionName, isNoCall } = body
     ? readMessage(body, isWhole, request.headers)
     : readHeaders(request.headers, headerMethod);
   return {
     id,
     functionName,
     label: toLabel(request.method, method),
+    isCall: request.method === "POST" && isNoCall !== true,
     isStream: request.method === "GET" || (headerMethod ?? method) === LISTEN_METHOD,
   };
 }
@@ -63,7 +73,11 @@ function readMessage(body: Uint8Array, isWhole: boolean, headers: Headers): Mess
     return { ...readHeaders(headers, headers.get("mcp-method") ?? undefined), id };
   }
   const params = method === CALL ? members.get("params") : undefined;
-  return { id, method, functionName: params && readName(body, params.start, isWhole) };
+  const isNoCall =
+    method === undefined
+      ? isWhole && written === undefined
+      : method === LISTEN_METHOD || (id === undefined && isNotice(method));
+  return { id, method, functionName: params && readName(body, params.start, isWhole), isNoCall };
 }
 
 /** The number of bytes at the end of a body in which its id is looked for. */
@@ -88,6 +102,11 @@ const CALL = "tools/call";
 function readHeaders(headers: Headers, method: string | undefined): Message {
   const name = method === CALL ? headers.get("mcp-name") : null;
   return { ...NOTHING, method, functionName: name === null ? undefined : decodeHeader(name) };
+}
+
+/** Whether a message without an id that names this method wants no answer. */
+function isNotice(method: string): boolean {
+  return method.startsWith("notifications/");
 }
 
 function readName(body: Uint8Array, at: number, isWhole: boolean): string | undefined {

@@ -27,6 +27,7 @@ export const ERRORS = {
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", retryable: true, message: "This key has reached a rate limit. Try again after the time in Retry-After." },
   insufficient_quota: { status: 429, type: "rate_limit_error", retryable: false, message: "This key has used up its budget. Wait until it resets, or ask the operator of this server to raise it." },
   key_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No key has this id. GET /api/keys lists all keys." },
+  grant_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No grant has this id. It may have been revoked or have expired." },
   key_already_shown: { status: 409, type: "invalid_request_error", retryable: false, message: "An earlier request with this Idempotency-Key has created the key, which cannot be shown again. Send another Idempotency-Key to create another key." },
   key_in_file: { status: 409, type: "invalid_request_error", retryable: false, message: "This key is listed in KEYS_FILE. Change it in that file." },
   tenant_not_found: { status: 404, type: "invalid_request_error", retryable: false, message: "No tenant of this name has limits. GET /api/tenants lists those that have some." },

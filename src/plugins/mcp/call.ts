@@ -19,7 +19,7 @@ import type { McpConfig } from "./settings.ts";
 /** The parts that serve the plugin's requests. */
 export interface McpPorts {
   readonly area: McpArea;
-  readonly auth: ClientDoor & Pick<Auth, "connectors">;
+  readonly auth: ClientDoor & Pick<Auth, "addressOf" | "connectors">;
   readonly config: McpConfig;
   readonly deps: Deps;
   readonly names: PublicNames;

@@ -29,6 +29,8 @@ const FACTS: RpcFacts = {
   id: undefined,
   label: METADATA_LABEL,
   functionName: undefined,
+  target: undefined,
+  isCertain: true,
   isCall: false,
   isStream: false,
 };
@@ -116,7 +118,7 @@ function ask(
     const method = METADATA_LABEL;
     if (isHere) area.served(found.relay, { method, functionName: undefined, report });
     const server = isHere ? undefined : found.server;
-    area.ended({ requestId, caller, relayId, server, method, isStream: false, report });
+    area.ended({ requestId, caller, relayId, server, facts: FACTS, bytesIn: 0, report });
   };
   return callRelay({
     session: isHere ? found.relay.session : found.session,

@@ -1,5 +1,7 @@
+import { ANONYMOUS } from "../../auth/caller.ts";
 import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
+import { routeOf } from "../../http/route-label.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import { bearerIn } from "../../wire/bearer.ts";
 import { isEventStreamType } from "../../wire/response-progress.ts";
@@ -24,6 +26,7 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
   let read: McpBody | undefined;
   let isCounted = false;
   let door: CallDoor | undefined;
+  const startedAt = ports.deps.clock.elapsed();
   try {
     // Before the door, so that no page of another site finds out anything.
     ports.names.assertAllowed(request);
@@ -54,11 +57,22 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
     );
   } catch (error) {
     door?.leave();
-    if (request.signal.aborted) throw new ClientGone("the client left");
-    if (!(error instanceof Fault)) throw error;
-    const facts = read?.facts ?? readFacts(request, undefined);
-    if (!isCounted) ports.area.refused(error, facts.label);
-    return rpcError(error, requestId, read?.id());
+    const hasLeft = request.signal.aborted;
+    if (!hasLeft && !(error instanceof Fault)) throw error;
+    const fault = !hasLeft && error instanceof Fault ? error : undefined;
+    if (!isCounted) {
+      ports.area.unserved({
+        requestId,
+        caller: door?.caller ?? { ...ANONYMOUS, address: ports.auth.addressOf(visit), route: routeOf(request) },
+        relayId,
+        facts: read?.facts ?? readFacts(request, undefined),
+        bytesIn: read?.body?.bytes ?? 0,
+        fault,
+        durationMs: ports.deps.clock.elapsed() - startedAt,
+      });
+    }
+    if (!fault) throw new ClientGone("the client left");
+    return rpcError(fault, requestId, read?.id());
   } finally {
     read?.body?.settle();
   }
@@ -193,15 +207,14 @@ function enlist(area: McpArea, { caller }: CallDoor, identity: CallIdentity, run
 function ended(
   { area }: McpPorts,
   { visit, relayId }: McpCall,
-  { facts, door, onCounted }: Admitted,
+  { facts, body, door, onCounted }: Admitted,
   report: CallReport,
   server: string | undefined,
 ): void {
   const { caller } = door;
   onCounted();
   door.leave();
-  const { label: method, isStream } = facts;
-  area.ended({ requestId: visit.requestId, caller, relayId, server, method, isStream, report });
+  area.ended({ requestId: visit.requestId, caller, relayId, server, facts, bytesIn: body.bytes, report });
 }
 
 function hasToken({ headers }: Request): boolean {

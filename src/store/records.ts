@@ -3,6 +3,7 @@ import type { SignOutRecords } from "../auth/sign-outs.ts";
 import type { SharedSecret } from "../auth/token-keys.ts";
 import type { KeyRecords } from "../keys/key-records.ts";
 import type { TenantRecords } from "../keys/tenant-records.ts";
+import type { OAuthKeep } from "../oauth/oauth-records.ts";
 import type { RestrictionRecords } from "../plugin/restrictions.ts";
 import type { OwnerRecords } from "../tunnel/owners.ts";
 import type { FailedJobRecords } from "../usage/past-jobs.ts";
@@ -10,6 +11,7 @@ import type { UsageRecords } from "../usage/usage-records.ts";
 import { createAuditRows } from "./audit-rows.ts";
 import { createFailedJobRows } from "./failed-job-rows.ts";
 import { createKeyRows } from "./key-rows.ts";
+import { createOAuthRows } from "./oauth-rows.ts";
 import { createOwnerRows } from "./owner-rows.ts";
 import { createRestrictionRows } from "./restriction-rows.ts";
 import { createSecretRow } from "./secret-row.ts";
@@ -29,6 +31,8 @@ export interface StoredRecords {
   audit(): AuditRecords;
   keys(): KeyRecords;
   tenants(): TenantRecords;
+  /** The records of the authorization server. */
+  oauth(): OAuthKeep;
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
 }
@@ -45,6 +49,7 @@ export function createRecords(store: Store): StoredRecords {
     audit: () => createAuditRows(store),
     keys: () => createKeyRows(store),
     tenants: () => createTenantRows(store),
+    oauth: () => createOAuthRows(store),
     areFailing: () => store.writes.areFailing,
   };
 }

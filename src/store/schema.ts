@@ -93,6 +93,7 @@ const MIGRATIONS: readonly string[] = [
     last_used_at INTEGER
   ) STRICT, WITHOUT ROWID`,
   "CREATE TABLE tenant (name TEXT NOT NULL PRIMARY KEY, entry TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  "CREATE TABLE oauth (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, value TEXT NOT NULL, expires_at INTEGER) STRICT",
 ];
 
 /** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */

@@ -38,6 +38,8 @@ export const ERRORS = {
   key_not_confirmed: { status: 503, type: "server_error", retryable: true, message: "This server cannot tell now whether this key is valid, because it cannot reach the records of its cluster in NATS. Try again shortly." },
   origin_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "Requests from this origin are not allowed." },
   viewer_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "You are signed in as a viewer, and viewers cannot change anything. Ask an admin to do this." },
+  relay_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "This key may not call this relay. Ask the operator of this server." },
+  relay_cannot_restrict: { status: 403, type: "invalid_request_error", retryable: false, message: "This key may use only some of what a relay offers, and this relay cannot restrict its callers. Its owner has to update its worker." },
   host_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "The Host header does not name this server. See PUBLIC_URL and ALLOWED_HOSTS." },
   path_not_allowed: { status: 403, type: "invalid_request_error", retryable: false, message: "A relay serves one URL, which ends in its id or in /mcp. Other paths are not forwarded." },
   unknown_url: { status: 404, type: "invalid_request_error", retryable: false, message: "There is no such route. GET /api/client/ lists all routes." },

@@ -1,8 +1,9 @@
 import { isRecord } from "../../json/parse.ts";
 import { nearest } from "../../settings/nearest.ts";
 
-// Entries of servers files as MCP clients write them. The names are those of Claude Code, Claude Desktop, Cline, Copilot,
-// Cursor, Gemini CLI, Kiro, Roo, VS Code and Windsurf.
+// Entries of servers files as MCP clients write them. The names are those of Claude Code, Claude Desktop, Cline, Codex,
+// Continue, Copilot, Cursor, Gemini CLI, Goose, Kiro, LibreChat, LM Studio, mcpo, opencode, Roo, VS Code, Windsurf and Zed. Fields that
+// have another meaning in one of them are read in `formats`.
 
 /** Other programs' names of fields that a relay has. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
@@ -17,6 +18,7 @@ const OTHER_TYPES: Readonly<Record<string, string>> = {
   local: "stdio",
   "streamable-http": "http",
   streamableHttp: "http",
+  streamablehttp: "http",
   streamable_http: "http",
 };
 
@@ -36,21 +38,47 @@ const OF_CLIENTS: ReadonlySet<string> = new Set([
   "alwaysLoad",
   "authProviderType",
   "autoApprove",
+  "bundled",
+  "chatMenu",
+  "client_header_forwarding",
+  "connectionTimeout",
   "description",
   "dev",
+  "display_name",
   "gallery",
   "headersHelper",
   "icon",
+  "iconPath",
+  "initTimeout",
   "isActive",
+  "note",
+  "registryURI",
+  "requiresOAuth",
   "sandbox",
   "sandboxEnabled",
+  "serverInstructions",
+  "startup",
+  "startup_timeout_ms",
+  "startup_timeout_sec",
   "targetAudience",
   "targetServiceAccount",
   "timeout",
+  "tool_timeout_sec",
   "trust",
   "version",
   "watchPaths",
 ]);
+
+/**
+ * Whether a field is a client's own registration with the server's sign-in. `oauth: true` says that callers sign in
+ * themselves, and Cursor's `auth` has these fields alone; with others it may be meant to protect the relay.
+ */
+function isRegistration(name: string, value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return name === "oauth" || (name === "auth" && Object.keys(value).every((each) => CURSOR_AUTH.has(each)));
+}
+
+const CURSOR_AUTH: ReadonlySet<string> = new Set(["CLIENT_ID", "CLIENT_SECRET", "scopes"]);
 
 /** A field whose name speaks of access may be meant to protect the relay, so it is never ignored. */
 const OF_ACCESS = /auth|token|access|allow|secret|passw|key|caller|user/i;
@@ -75,8 +103,7 @@ export function toOwnFields(entry: Readonly<Record<string, unknown>>, known: rea
   const faults: string[] = [];
   for (const [name, value] of Object.entries(entry)) {
     const own = OTHER_NAMES[name] ?? name;
-    // A client's own registration with the server's sign-in. Here the field says that callers sign in themselves.
-    if (name === "oauth" && isRecord(value)) ignored.push(name);
+    if (isRegistration(name, value)) ignored.push(name);
     else if (known.includes(own)) {
       if (own !== name && own in entry) faults.push(`${name} means the same as ${own}; give only one of them`);
       else fields[own] = own === "type" && typeof value === "string" ? (OTHER_TYPES[value] ?? value) : value;
@@ -84,7 +111,7 @@ export function toOwnFields(entry: Readonly<Record<string, unknown>>, known: rea
       if (!isEverything(value)) toolLists.push(name);
     } else if (OF_CLIENTS.has(name)) ignored.push(name);
     else {
-      const near = nearest(name, known);
+      const near = name === "auth" ? undefined : nearest(name, known);
       if (near !== undefined) faults.push(`${name} is not known; did you mean ${near}?`);
       else if (OF_ACCESS.test(name)) faults.push(`${name} is not known, and a relay ignores no field about access`);
       else ignored.push(name);

@@ -1,4 +1,3 @@
-import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { isWeakKey } from "../../system/key-strength.ts";
 import { VERSION } from "../../system/version.ts";
@@ -9,22 +8,16 @@ import type { LinkKeys } from "../link-keys.ts";
 import type { ProxyChoice } from "../outgoing-proxy.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
-import { childEnv } from "./bridge/child-env.ts";
-import type { SessionLimits } from "./bridge/sessions.ts";
-import { createStdioBridge } from "./bridge/stdio-bridge.ts";
 import { endpointOnly } from "./endpoint-only.ts";
 import { guarded } from "./guard.ts";
-import { UpstreamHealth } from "./health.ts";
 import type { McpServer } from "./mcp-server.ts";
+import type { OpenServer } from "./open-server.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
-import { createUrlUpstream, type Upstream } from "./url-upstream.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
   readonly random: () => number;
-  /** The environment of child processes, before the worker's secrets are removed. */
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly retry?: RetryLimits | undefined;
   readonly proxyFor: ProxyChoice;
   /** Returns the keys of a worker that joins or has joined; absent or undefined: those of the settings. */
@@ -36,18 +29,16 @@ const MAX_CALLS = 10_000;
 /** How long a call may remain unanswered unless the server names a limit. */
 const SILENCE_MS = 30 * 60_000;
 
-/** Serves one MCP server through the public server until stopped. */
+/** Serves one MCP server through the public server until stopped. Who opened it closes it afterwards. */
 export function serveRelay(
   server: McpServer,
+  { upstream, health }: Pick<OpenServer, "upstream" | "health">,
   settings: WorkerSettings,
   deps: Deps,
-  { print, random, env, retry = RETRY_LIMITS, proxyFor, keys }: RelayOptions,
+  { print, random, retry = RETRY_LIMITS, proxyFor, keys }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
-  const limits = { maxSessions: settings.mcpMaxSessions, idleMs: settings.mcpSessionIdleMs };
-  const health = new UpstreamHealth(() => dialer.announce());
-  const upstream = openUpstream(server, { env, proxyFor, limits, health, deps });
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
@@ -88,13 +79,13 @@ export function serveRelay(
       reach?.look();
     },
   });
+  health.tell(() => dialer.announce());
   dialer.start();
   return {
     registered: registered.promise,
     async stop() {
       reach?.stop();
       await dialer.stop();
-      await upstream.close();
     },
   };
 }
@@ -114,31 +105,4 @@ function warnAboutUnused({ unused }: McpServer, log: Deps["log"]): void {
 function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {
   if (source.kind === "command") return "stdio";
   return source.transport === "sse" ? "sse" : "http";
-}
-
-interface UpstreamOptions {
-  readonly env: RelayOptions["env"];
-  readonly proxyFor: ProxyChoice;
-  readonly limits: SessionLimits;
-  readonly health: UpstreamHealth;
-  readonly deps: Deps;
-}
-
-function openUpstream(
-  { source, access }: McpServer,
-  { env, proxyFor, limits, health, deps }: UpstreamOptions,
-): Upstream & Backend {
-  if (source.kind === "url")
-    return createUrlUpstream({
-      ...source,
-      isOauth: access.kind === "oauth",
-      proxy: proxyFor(source.url),
-      limits,
-      health,
-      deps,
-    });
-  const { command, args, directory, sharing, withheld } = source;
-  // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.
-  const childrensEnv = { ...childEnv(env, withheld), ...source.env };
-  return createStdioBridge({ command, args, directory, env: childrensEnv, sharing, limits, health, deps });
 }

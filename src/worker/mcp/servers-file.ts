@@ -6,6 +6,8 @@ import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
 import { toOwnFields } from "./client-fields.ts";
 import { Expansion } from "./expansion.ts";
+import { UnusableEntry } from "./formats/entry-form.ts";
+import { readServersDocument } from "./formats/servers-document.ts";
 import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
 import { readOwnerHeaders } from "./owner-headers.ts";
 import { secretVariables } from "./secret-variables.ts";
@@ -65,15 +67,9 @@ export function readServersFile(path: string, sources: FileSources): McpServersR
       `cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown reason"})`,
     );
   }
-  let document: unknown;
-  try {
-    // JSON is a subset of YAML.
-    document = Bun.YAML.parse(written);
-  } catch {
-    return fault("is neither YAML nor JSON");
-  }
-  const entries = entriesOf(document);
-  if (!entries) return fault("has no map `mcpServers` with a server under each name");
+  const document = readServersDocument(written);
+  if (typeof document === "string") return fault(document);
+  const { entries } = document;
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
   const withheld = secretVariables(entries);
@@ -82,13 +78,6 @@ export function readServersFile(path: string, sources: FileSources): McpServersR
   const faults = readings.flatMap((reading) => reading.faults);
   if (faults.length === 0 && servers.length === 0) return fault("has no server that is enabled");
   return { servers, faults: [...faults, ...doubledIds(servers)].map((each) => `servers: ${each}`) };
-}
-
-/** Returns the entries. Most clients call the map `mcpServers`, some `servers`. */
-function entriesOf(document: unknown): readonly [string, unknown][] | undefined {
-  if (!isRecord(document)) return undefined;
-  const servers = document["mcpServers"] ?? document["servers"];
-  return isRecord(servers) ? Object.entries(servers) : undefined;
 }
 
 /** What an entry is read with. */
@@ -103,6 +92,7 @@ interface EntryReading {
 }
 
 function readEntry(name: string, written: unknown, sources: EntrySources): EntryReading {
+  if (written instanceof UnusableEntry) return { faults: [`${name}: ${written.why}`] };
   if (!isRecord(written)) return { faults: [`${name} is not a map`] };
   const { fields, ignored, toolLists, faults: unknown } = toOwnFields(written, KNOWN);
   const result = v.safeParse(entrySchema, fields);

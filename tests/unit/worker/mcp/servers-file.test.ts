@@ -79,7 +79,7 @@ describe("a file with MCP servers", () => {
 
   test.each([
     ["[]", "servers: file mcp.yaml has no map `mcpServers` with a server under each name"],
-    ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON"],
+    ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON nor TOML"],
     ["mcpServers: {}", "servers: file mcp.yaml has no server that is enabled"],
     ["mcpServers: { a: 7 }", "servers: a is not a map"],
     ["mcpServers: { a: {} }", "servers: a: it takes either a command or a url"],

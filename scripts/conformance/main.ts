@@ -79,7 +79,10 @@ async function startFixture(): Promise<{ readonly url: string; stop(): void }> {
 }
 
 /** Starts a relay in front of the MCP server that `option` names. */
-function startRelay(option: "--url" | "--stdio", upstream: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
+function startRelay(
+  option: "--url" | "--stdio",
+  upstream: string,
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
   return startWith(["--id", "suite", option, upstream]);
 }
 
@@ -98,10 +101,7 @@ async function startHub(entry: object): Promise<{ readonly url: string; stop(): 
 }
 
 /** Starts a server and a worker that is connected to it by real sockets. */
-async function startWith(
-  args: readonly string[],
-  file = "",
-): Promise<{ readonly url: string; stop(): Promise<void> }> {
+async function startWith(args: readonly string[], file = ""): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const deps = { clock: systemClock, ids: systemIds, log: silentLog };
   const config = defaultConfig({ port: 0, host: "127.0.0.1", clientKeys: [CLIENT_KEY], plugins: ["mcp"] });
   const app = createApp(config, deps);

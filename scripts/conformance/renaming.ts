@@ -17,11 +17,19 @@ export function startRenaming(target: string, prefix: string): { readonly url: s
       const method = headers.get("mcp-method");
       if (name !== null && method !== null && NAMING.has(method)) headers.set("mcp-name", `${prefix}${name}`);
       const body = request.method === "POST" ? named(await request.text(), prefix) : undefined;
-      const response = await fetch(target, { method: request.method, headers, body: body ?? null, signal: request.signal, timeout: false });
+      const response = await fetch(target, {
+        method: request.method,
+        headers,
+        body: body ?? null,
+        signal: request.signal,
+        timeout: false,
+      });
       const answered = new Headers(response.headers);
       answered.delete("content-length");
       const init = { status: response.status, headers: answered };
-      return response.body ? new Response(response.body.pipeThrough(without(`${prefix}`)), init) : new Response(null, init);
+      return response.body
+        ? new Response(response.body.pipeThrough(without(`${prefix}`)), init)
+        : new Response(null, init);
     },
   });
   return { url: `http://127.0.0.1:${server.port}/mcp`, stop: () => server.stop(true) };

@@ -216,6 +216,7 @@ module.exports = {
       "^src/config\\.ts$",
       "^src/http/",
       "^src/audit/audit\\.ts$",
+      "^src/limits/recent-minute\\.ts$",
       "^src/oauth/connector\\.ts$",
       "^src/wire/(bearer|clean-text|mcp-call|worker-terms)\\.ts$",
     ]),

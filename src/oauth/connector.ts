@@ -42,6 +42,13 @@ export interface ConnectorTokens {
    * rejects for anything that the caller has sent. MUST NOT judge the holder's key: the door does that for each call.
    */
   verify(resource: string, token: string): Promise<Granted | undefined>;
+  /**
+   * Whether a text has the form of this server's access tokens. Such a text is no guess: nobody can guess one, and programs send those
+   * that have expired.
+   */
+  hasForm(token: string): boolean;
+  /** Whether people can sign in without a key of this server: through its issuer. */
+  readonly isWithoutKeys: boolean;
   /** Returns the protected-resource metadata (RFC 9728) of the relay of this URL, for callers who know this server by `origin`. */
   metadataFor(resource: string, origin: string): object;
 }
@@ -53,10 +60,14 @@ export interface ConnectorRelay {
   readonly name: string;
   /** Whether it can restrict callers to some tools. One that cannot serves only keys without such rules. */
   readonly restricts: boolean;
+  /** The only tenants whose callers it serves; undefined for all of them. */
+  readonly tenants: readonly string[] | undefined;
 }
 
 /** The connector relays that are connected, here or at another server of the cluster. `Plugin.connectors` of the plugin for MCP. */
 export interface ConnectorRelays {
+  /** Whether any connector relay is connected. */
+  readonly isAny: boolean;
   /** Returns the connector relay of this id; undefined if there is none now, or if the relay has another kind of access. */
   find(relayId: string): ConnectorRelay | undefined;
   /** Ends the running calls that a grant has begun at this server, after it was revoked. */
@@ -72,7 +83,9 @@ export type HolderAccess =
   /** The key is restricted, and the relay cannot restrict callers. */
   | { readonly kind: "cannot_restrict" }
   /** The key was revoked, rotated away, or has expired. Its grants are to be removed. */
-  | { readonly kind: "ended" };
+  | { readonly kind: "ended" }
+  /** It cannot be told now whether the key is valid, because the cluster's records cannot be reached. */
+  | { readonly kind: "not_confirmed" };
 
 /** Keys of callers, for the page on which people let a client in. `Auth.connectors` is one. */
 export interface Holders {

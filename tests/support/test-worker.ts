@@ -37,6 +37,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     mcpToolSearch: "false",
     mcpAccess: undefined,
     mcpOauth: "false",
+    mcpAuditArguments: "false",
     mcpShared: "false",
     mcpMaxSessions: 32,
     mcpSessionIdleMs: 300_000,

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { isRecord } from "../../json/parse.ts";
+import type { McpRules } from "../../wire/mcp-call.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import type { Access, McpServer, ToolSearch } from "./mcp-server.ts";
 
@@ -18,15 +19,31 @@ const TAKES: Readonly<Record<string, string>> = {
   tool_search: "it takes true, false or auto",
 };
 
-/** The fields of `one_url` that say who may call, which are those of a server. */
-const OF_ACCESS: ReadonlySet<string> = new Set(["access", "auth_token", "auth_token_env"]);
+/** The fields of `one_url` that say who may call, and what, which are those of a server. */
+const OF_ACCESS: ReadonlySet<string> = new Set([
+  "access",
+  "auth_token",
+  "auth_token_env",
+  "callers",
+  "tools",
+  "prompts",
+  "resources",
+  "audit_arguments",
+]);
+
+/** Who may call the one URL, and what. */
+export interface OneUrlTerms {
+  readonly access: Access;
+  /** Absent: everything. */
+  readonly rules?: readonly McpRules[];
+  readonly auditArguments?: boolean;
+}
 
 /** One URL as the worker's settings name it. */
-export interface OneUrlGiven {
+export interface OneUrlGiven extends OneUrlTerms {
   readonly id: string;
   readonly isOnly: boolean;
   readonly toolSearch: ToolSearch;
-  readonly access: Access;
 }
 
 export interface OneUrlReading {
@@ -35,11 +52,11 @@ export interface OneUrlReading {
   readonly faults: readonly string[];
 }
 
-/** Reads `one_url` of a file. `toAccess` reads the fields of access, or returns what is wrong. */
+/** Reads `one_url` of a file. `toTerms` reads the fields of access, or returns what is wrong. */
 export function readOneUrl(
   written: unknown,
   servers: readonly McpServer[],
-  toAccess: (fields: Readonly<Record<string, unknown>>) => Access | string,
+  toTerms: (fields: Readonly<Record<string, unknown>>) => OneUrlTerms | string,
 ): OneUrlReading {
   const map = typeof written === "string" ? { id: written } : written;
   if (!isRecord(map)) return { faults: ["one_url takes an id, or a map with an id"] };
@@ -52,10 +69,10 @@ export function readOneUrl(
     });
     return { faults: [...new Set(faults)] };
   }
-  const access = toAccess(Object.fromEntries(entries.filter(([name]) => OF_ACCESS.has(name))));
-  if (typeof access === "string") return { faults: [`one_url: ${access}`] };
+  const terms = toTerms(Object.fromEntries(entries.filter(([name]) => OF_ACCESS.has(name))));
+  if (typeof terms === "string") return { faults: [`one_url: ${terms}`] };
   const { id, name = id, only = false, tool_search = false } = result.output;
-  return withHub({ id, isOnly: only, toolSearch: toToolSearch(tool_search), access }, servers, name);
+  return withHub({ id, isOnly: only, toolSearch: toToolSearch(tool_search), ...terms }, servers, name);
 }
 
 function toToolSearch(written: boolean | "auto"): ToolSearch {
@@ -64,7 +81,7 @@ function toToolSearch(written: boolean | "auto"): ToolSearch {
 
 /** Makes the relay for all servers. */
 export function withHub(
-  { id, isOnly, toolSearch, access }: OneUrlGiven,
+  { id, isOnly, toolSearch, access, rules = [], auditArguments = false }: OneUrlGiven,
   servers: readonly McpServer[],
   name = id,
 ): OneUrlReading {
@@ -79,5 +96,13 @@ export function withHub(
         `one_url needs access or a token of its own, because ${guarded.key ?? guarded.name} is not open to everybody`,
       ],
     };
-  return { hub: { name, id, source: { kind: "hub", servers: joined, isOnly, toolSearch }, access }, faults: [] };
+  const hub: McpServer = {
+    name,
+    id,
+    source: { kind: "hub", servers: joined, isOnly, toolSearch },
+    access,
+    ...(rules.length > 0 ? { rules } : {}),
+    ...(auditArguments ? { auditArguments } : {}),
+  };
+  return { hub, faults: [] };
 }

@@ -2,6 +2,7 @@ import { UpstreamHealth } from "./health.ts";
 import { createHub } from "./hub/hub.ts";
 import type { McpServer } from "./mcp-server.ts";
 import { type OpenOptions, type OpenServer, openServer } from "./open-server.ts";
+import { compileRules, intersect } from "./rules.ts";
 import type { Upstream } from "./url-upstream.ts";
 
 /** What a relay serves. */
@@ -26,7 +27,11 @@ export class OpenServers {
     const { limits, deps } = this.#options;
     const upstream = createHub({
       name: server.name,
-      servers: source.servers.map((each) => ({ key: keyOf(each), ...this.#opened(each) })),
+      servers: source.servers.map((each) => ({
+        key: keyOf(each),
+        rules: intersect(...(each.rules ?? []).map(compileRules)),
+        ...this.#opened(each),
+      })),
       limits,
       deps,
     });

@@ -1,6 +1,7 @@
 import type { Deps } from "../../system/deps.ts";
 import { isWeakKey } from "../../system/key-strength.ts";
 import { VERSION } from "../../system/version.ts";
+import { RULE_LISTS } from "../../wire/mcp-call.ts";
 import type { WorkerSettings } from "../args.ts";
 import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
@@ -8,12 +9,13 @@ import type { LinkKeys } from "../link-keys.ts";
 import type { ProxyChoice } from "../outgoing-proxy.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
+import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
-import { guarded } from "./guard.ts";
-import type { McpServer, McpSource } from "./mcp-server.ts";
+import type { Access, McpServer, McpSource } from "./mcp-server.ts";
 import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
+import { restricted } from "./restricted.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
@@ -43,10 +45,14 @@ export function serveRelay(
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
   warnAboutUnused(server, deps.log);
-  if (access.kind === "token" && isWeakKey(access.token))
-    deps.log.warn("relay.weak_token", {
-      hint: "a token of fewer than 128 bits can be guessed: make one with `openssl rand -hex 16`",
+  if (server.rules !== undefined) {
+    const lists = RULE_LISTS.filter((list) => server.rules?.some((rules) => rules[list] !== undefined)).join(", ");
+    deps.log.info("relay.restricted", {
+      lists,
+      hint: "callers can use only what these lists of the servers file allow",
     });
+  }
+  warnAboutWeakTokens(access, deps.log);
   let isPrinted = false;
   const dialer: Dialer = new Dialer({
     kind: "mcp",
@@ -59,14 +65,15 @@ export function serveRelay(
         const upstreamKind = kindOf(server);
         const info = {
           version: VERSION,
-          auth: access.kind,
+          auth: toldAccess(access),
+          restricts: true,
           ...(upstreamKind === undefined ? {} : { upstream: upstreamKind }),
         };
         return { id: known, client_name: name, info };
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(access.kind === "token" ? guarded(upstream, access.token) : upstream),
+    backend: endpointOnly(restricted(server, upstream, { secret: settings.clientKeys[0], deps })),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),
@@ -79,7 +86,7 @@ export function serveRelay(
       if (isPrinted) return;
       isPrinted = true;
       const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
-      print(reachText({ name: isIdMade ? name : (id ?? name), what: toWhat(source), url, access: access.kind }));
+      print(reachText({ name: isIdMade ? name : (id ?? name), what: toWhat(source), url, access: toldAccess(access) }));
       reach?.look();
     },
   });
@@ -97,13 +104,19 @@ export function serveRelay(
 /** Tells the owner which fields of a client's file have no effect. */
 function warnAboutUnused({ unused }: McpServer, log: Deps["log"]): void {
   if (unused === undefined) return;
-  const { ignored, toolLists } = unused;
-  if (ignored.length > 0)
-    log.warn("fields.ignored", { fields: ignored.join(", "), hint: "these fields mean nothing to a relay" });
-  if (toolLists.length > 0) {
-    const hint = "callers can use every tool of the server; a relay does not select tools";
-    log.warn("fields.not_enforced", { fields: toolLists.join(", "), hint });
-  }
+  log.warn("fields.ignored", { fields: unused.ignored.join(", "), hint: "these fields mean nothing to a relay" });
+}
+
+function warnAboutWeakTokens(access: Access, log: Deps["log"]): void {
+  const hint = "a token of fewer than 128 bits can be guessed: make one with `openssl rand -hex 16`";
+  if (access.kind === "token" && isWeakKey(access.token)) log.warn("relay.weak_token", { hint });
+  const weak = access.kind === "callers" ? weakCallers(access.callers) : [];
+  if (weak.length > 0) log.warn("relay.weak_token", { callers: weak.join(", "), hint });
+}
+
+/** What the server is told about who may call. It does not matter there how many tokens there are. */
+function toldAccess({ kind }: Access): Exclude<Access["kind"], "callers"> {
+  return kind === "callers" ? "token" : kind;
 }
 
 /** Returns how the MCP server is spoken to; undefined for several servers behind one URL. */

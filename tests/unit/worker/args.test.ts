@@ -122,6 +122,7 @@ describe("every setting", () => {
       mcpToolSearch: "false",
       mcpAccess: undefined,
       mcpOauth: "false",
+      mcpAuditArguments: "false",
       mcpShared: "false",
       mcpMaxSessions: 32,
       mcpSessionIdleMs: 300_000,

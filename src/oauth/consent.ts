@@ -40,6 +40,8 @@ export interface ConsentOptions {
   readonly oauth: OAuth;
   readonly clock: Clock;
   readonly originOf: (visit: Visit) => string;
+  /** Throws `origin_not_allowed` for a form that a page of another site has sent. */
+  readonly assertOwnPage: (visit: Visit) => void;
 }
 
 /** The pages on which people let a client use a relay. */
@@ -55,7 +57,7 @@ const FORM_TIMEOUT_MS = 10_000;
 
 const START_AGAIN = "Go back to the program that sent you here and connect again.";
 
-export function createConsent({ oauth, clock, originOf }: ConsentOptions): Consent {
+export function createConsent({ oauth, clock, originOf, assertOwnPage }: ConsentOptions): Consent {
   const servers = async (visit: Visit, relayId: string | undefined) => {
     const { library, servers: all } = await oauth.loaded();
     return { library, ...all.at(originOf(visit), relayId, oauth.kv()) };
@@ -122,6 +124,7 @@ export function createConsent({ oauth, clock, originOf }: ConsentOptions): Conse
     },
 
     async decide(visit) {
+      assertOwnPage(visit);
       const form = await readForm(visit, clock);
       const handle = form.get("handle") ?? "";
       const { library, helpers } = await servers(visit, undefined);
@@ -223,5 +226,7 @@ function accessProblem(access: HolderAccess, { id }: ConnectorRelay): string | u
       return `This key may use only some tools, and the relay of ${id} is too old to hold it to them. Ask the owner of the relay to update it.`;
     case "ended":
       return "This key is no longer valid.";
+    case "not_confirmed":
+      return "This server cannot reach the records of its cluster, so it does not know whether this key is still valid. Try again shortly.";
   }
 }

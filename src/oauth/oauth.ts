@@ -97,6 +97,14 @@ export class OAuth implements ConnectorTokens {
     return { grantId: grant.id, clientName: client, holder: toHolder(holder) };
   }
 
+  hasForm(token: string): boolean {
+    return TOKEN_FORM.test(token);
+  }
+
+  get isWithoutKeys(): boolean {
+    return this.options.letsIssuersUsersIn;
+  }
+
   metadataFor(resource: string, origin: string): object {
     const name = readResource(resource)?.relayId ?? "";
     return {
@@ -129,9 +137,13 @@ export class OAuth implements ConnectorTokens {
     if (!grant) return false;
     const { holder, relay: id } = grant.metadata;
     if (holder.kind === "oidc") return this.options.letsIssuersUsersIn;
-    return this.options.holders().accessOf(toHolder(holder), { id, name: "", restricts: true }).kind !== "ended";
+    const relay = { id, name: "", restricts: true, tenants: undefined };
+    return this.options.holders().accessOf(toHolder(holder), relay).kind !== "ended";
   }
 }
+
+/** A code, an access token or a refresh token: whose it is, the grant, and 190 random bits. */
+const TOKEN_FORM = /^[0-9a-f]{24}:[\w-]{16}:[\w-]{32,64}$/;
 
 function noClient(): Promise<undefined> {
   return Promise.resolve(undefined);

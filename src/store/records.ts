@@ -1,6 +1,7 @@
 import type { AuditRecords } from "../audit/audit.ts";
 import type { SignOutRecords } from "../auth/sign-outs.ts";
 import type { SharedSecret } from "../auth/token-keys.ts";
+import type { CallRecords } from "../calls/call-records.ts";
 import type { KeyRecords } from "../keys/key-records.ts";
 import type { TenantRecords } from "../keys/tenant-records.ts";
 import type { RestrictionRecords } from "../plugin/restrictions.ts";
@@ -8,6 +9,7 @@ import type { OwnerRecords } from "../tunnel/owners.ts";
 import type { FailedJobRecords } from "../usage/past-jobs.ts";
 import type { UsageRecords } from "../usage/usage-records.ts";
 import { createAuditRows } from "./audit-rows.ts";
+import { createCallRows } from "./call-rows.ts";
 import { createFailedJobRows } from "./failed-job-rows.ts";
 import { createKeyRows } from "./key-rows.ts";
 import { createOwnerRows } from "./owner-rows.ts";
@@ -27,6 +29,7 @@ export interface StoredRecords {
   usage(): UsageRecords;
   failedJobs(): FailedJobRecords;
   audit(): AuditRecords;
+  calls(): CallRecords;
   keys(): KeyRecords;
   tenants(): TenantRecords;
   /** Whether something could not be written and would be lost at a restart. */
@@ -43,6 +46,7 @@ export function createRecords(store: Store): StoredRecords {
     usage: () => createUsageRows(store),
     failedJobs: () => createFailedJobRows(store),
     audit: () => createAuditRows(store),
+    calls: () => createCallRows(store),
     keys: () => createKeyRows(store),
     tenants: () => createTenantRows(store),
     areFailing: () => store.writes.areFailing,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ANN, ORIGIN, OAuthRig, REDIRECT_URI } from "../../support/oauth-rig.ts";
+import { ANN, OAuthRig, ORIGIN, REDIRECT_URI } from "../../support/oauth-rig.ts";
 
 describe("a client that registers itself", () => {
   test("gets from the metadata to a token, refreshes it, and revokes it", async () => {

@@ -3,6 +3,7 @@ import type { Clock } from "../../system/deps.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
 import type { Admitted, PeerHandler, PeerRequest, Refusal } from "../../tunnel/peer-handler.ts";
 import type { HeaderPairs, RequestHead, ResponseHead } from "../../wire/heads.ts";
+import { INVENTORY_PATH } from "../../wire/mcp-inventory.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import type { PeerCall, ServingWorker } from "../../wire/peer-heads.ts";
 import { isEventStreamType } from "../../wire/response-progress.ts";
@@ -33,6 +34,7 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
   return {
     admit({ head, order }: PeerRequest): Admitted | Refusal {
       const relay = order?.worker === undefined ? undefined : area.relays.own(order.worker);
+      if (relay && head.path === INVENTORY_PATH) return inventoryPass(relay);
       if (!order || !relay || relay.isDrained || area.isDraining) return NOT_HERE;
       const told = order.call ?? UNKNOWN_CALL;
       const call = { ...told, method: knownLabel(told.method) };
@@ -44,6 +46,21 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
         return { ok: false, code: "too_many_calls", message: error.message };
       }
     },
+  };
+}
+
+/** Lets another server ask a relay of this one for its inventory, which is no call of a client and is not counted. */
+function inventoryPass({ session }: Relay): Admitted {
+  const { worker, id } = session;
+  return {
+    ok: true,
+    worker: { id: worker.id, name: worker.name, session: id },
+    open({ head, body }, sink) {
+      const { kind: _, ...rest } = head;
+      return session.open({ head: rest, body }, sink);
+    },
+    onEnd: () => {},
+    onSettled: () => {},
   };
 }
 

@@ -73,7 +73,7 @@ export function serveRelay(
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(restricted(server, upstream, { secret: settings.clientKeys[0], deps })),
+    backend: endpointOnly(restricted(server, upstream, { deps })),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),

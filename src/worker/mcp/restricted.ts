@@ -7,8 +7,6 @@ import { ruled } from "./ruled/ruled-backend.ts";
 import { compileRules, intersect } from "./rules.ts";
 
 export interface RestrictedOptions {
-  /** Binds MCP sessions to callers; undefined: the sessions of named callers end with the worker. */
-  readonly secret: string | undefined;
   /** The inventory of the same MCP server, if there is one already. */
   readonly inventory?: Inventory;
   readonly deps: Pick<Deps, "clock" | "ids">;
@@ -18,7 +16,7 @@ export interface RestrictedOptions {
 export function restricted(
   { access, rules = [], auditArguments = false }: McpServer,
   upstream: Backend,
-  { secret, inventory, deps: { clock, ids } }: RestrictedOptions,
+  { inventory, deps: { clock, ids } }: RestrictedOptions,
 ): Backend {
   const backend = ruled(upstream, {
     callers: access.kind === "callers" ? access.callers : undefined,
@@ -26,7 +24,8 @@ export function restricted(
     auditArguments,
     // Callers of such a server sign in to it, and the relay has no account there.
     facts: access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock)),
-    secret: secret ?? ids.secret(),
+    // A caller can test guesses of it, so it is none of the worker's keys.
+    secret: ids.secret(),
     clock,
   });
   return access.kind === "token" ? guarded(backend, access.token) : backend;

@@ -287,6 +287,41 @@ describe("an answer", () => {
     await expect(textOf(answer)).rejects.toThrow("too large");
   });
 
+  test.each([
+    ["application/json", '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"drop","x":NaN}]}}'],
+    ["application/json", '\ufeff [{"result":{"tools":[{"name":"drop"}]}},]'],
+    ["text/event-stream", 'data: {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"drop","x":NaN}]}}\n\n'],
+    ["application/json", Buffer.from(`\ufeff${JSON.stringify(LIST)}`, "utf16le")],
+    ["application/json", Buffer.from(JSON.stringify(LIST), "utf16le")],
+    ["application/json", Buffer.from(JSON.stringify(LIST), "utf16le").swap16()],
+  ])("of the type %s that only some clients can read is refused", async (type, text) => {
+    const body = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    const backend = recorder(() => ({ headers: [["content-type", type]], body }));
+    const read = async () => textOf(await ask(ruled(backend, options({ rules: READ })).open(post()), call("read_a")));
+    await expect(read()).rejects.toThrow("not valid JSON");
+  });
+
+  test("that is a page or a path, and no JSON, passes", async () => {
+    for (const text of ["<html>{drop}</html>", "", "Not found"]) {
+      const backend = recorder(() => ({ status: 404, headers: [], body: new TextEncoder().encode(text) }));
+      expect(await textOf(await ask(ruled(backend, options({ rules: READ })).open(post()), call("read_a")))).toBe(text);
+    }
+  });
+
+  test("in an unknown encoding is given up", async () => {
+    let isCancelled = false;
+    const body = new ReadableStream<Uint8Array>({
+      cancel: () => {
+        isCancelled = true;
+      },
+    });
+    const backend = recorder(() => ({ headers: [["content-encoding", "x"]], body }));
+    await expect(ask(ruled(backend, options({ rules: READ })).open(post()), call("read_a"))).rejects.toThrow(
+      "encoding",
+    );
+    expect(isCancelled).toBe(true);
+  });
+
   test("says so where a list of tools has changed", async () => {
     let changes = 0;
     const facts = {
@@ -357,7 +392,7 @@ describe("a session", () => {
     expect(own.open(post([...as("t-bob"), ...twice]))).toMatchObject({ status: 404 });
   });
 
-  test("survives a restart of the worker, and belongs to callers whom the server names as well", async () => {
+  test("belongs to callers whom the server names as well, for as long as the secret stays the same", async () => {
     const named = (name: string) => ({ caller: { name } });
     const given = sessionOf(await ask(ruled(backend, options()).open(post([], named("k"))), "{}"));
     const after = ruled(backend, options());
@@ -383,6 +418,15 @@ describe("the limits of a caller", () => {
     expect(await status('{"jsonrpc":"2.0","method":"notifications/cancelled"}')).toBe(200);
     clock.advance(30_000);
     expect([await status(), await status(), await status()]).toEqual([200, 200, 429]);
+  });
+
+  test("count a call without an id, and take none whose id is no id", async () => {
+    const backend = recorder();
+    const own = ruled(backend, options({ callers: [{ ...BOB, requestsPerMinute: 1 }] }));
+    const status = async (more: object) => (await ask(own.open(post(as("t-bob"))), call("x", more))).status;
+    for (const id of [null, true, {}, []]) expect(await status({ id })).toBe(400);
+    expect([await status({ id: undefined }), await status({ id: undefined })]).toEqual([200, 429]);
+    expect(backend.seen).toHaveLength(1);
   });
 
   test("end its calls at once, until one of them has ended for the client", async () => {

@@ -12,9 +12,11 @@ import { httpUrl } from "../server-url.ts";
 import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
 import { createInventory } from "./inventory.ts";
+import { letInOnly } from "./let-in.ts";
 import type { Access, McpServer, McpSource } from "./mcp-server.ts";
 import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
+
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
 import { withInventory } from "./serve-inventory.ts";
@@ -57,6 +59,7 @@ export function serveRelay(
     });
   }
   warnAboutWeakTokens(access, deps.log);
+  const allowed = restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps });
   let isPrinted = false;
   const dialer: Dialer = new Dialer({
     kind: "mcp",
@@ -77,9 +80,7 @@ export function serveRelay(
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(
-      withInventory(restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }), inventory),
-    ),
+    backend: endpointOnly(withInventory(access.kind === "connector" ? letInOnly(allowed) : allowed, inventory)),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),

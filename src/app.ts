@@ -122,6 +122,8 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     deps,
     auth: () => auth,
     relays: () => plugins.find(({ connectors }) => connectors)?.connectors,
+    keep: records?.oauth?.(),
+    shared: cluster?.oauth,
   });
 
   const sights = cluster?.sights;

@@ -8,8 +8,6 @@ import { compileRules, intersect } from "./rules.ts";
 import { withInventory } from "./serve-inventory.ts";
 
 export interface RestrictedOptions {
-  /** Binds MCP sessions to callers; undefined: the sessions of named callers end with the worker. */
-  readonly secret: string | undefined;
   /** The inventory of the same MCP server, if there is one already. */
   readonly inventory?: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
@@ -19,7 +17,7 @@ export interface RestrictedOptions {
 export function restricted(
   { access, rules = [], auditArguments = false }: McpServer,
   upstream: Backend,
-  { secret, inventory, deps: { clock, ids } }: RestrictedOptions,
+  { inventory, deps: { clock, ids } }: RestrictedOptions,
 ): Backend {
   // Callers of a server with sign-in of its own have accounts there, and the relay has none.
   const lists = access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock));
@@ -29,7 +27,8 @@ export function restricted(
     rules: forAll,
     auditArguments,
     facts: lists,
-    secret: secret ?? ids.secret(),
+    // A caller can test guesses of it, so it is none of the worker's keys.
+    secret: ids.secret(),
     clock,
   });
   return withInventory(access.kind === "token" ? guarded(backend, access.token) : backend, lists, forAll);

@@ -31,7 +31,15 @@ export interface PageQuery {
 const MAX_ASKING = 16;
 /** The most keys that are named for one relay. */
 const MAX_KEYS = 100;
-const FACTS = { id: undefined, label: "other", functionName: undefined, target: undefined, isCertain: true, isStream: false };
+const FACTS: RpcFacts = {
+  id: undefined,
+  label: "other",
+  functionName: undefined,
+  target: undefined,
+  isCertain: true,
+  isCall: false,
+  isStream: false,
+};
 
 /** What the relays of all servers offer, to whom, and how to use them. */
 export class Catalog {

@@ -122,6 +122,7 @@ module.exports = {
       "^src/plugin/restrictions\\.ts$",
       "^src/auth/(sign-outs|token-keys)\\.ts$",
       "^src/audit/audit\\.ts$",
+      "^src/calls/(call-records|past-call)\\.ts$",
       "^src/oauth/oauth-records\\.ts$",
       "^src/keys/(key|tenant)-(entry|records)\\.ts$",
       "^src/usage/(past-job|past-jobs|usage-records)\\.ts$",
@@ -273,7 +274,7 @@ module.exports = {
         "^src/auth/operator-door\\.ts$",
         "^src/http/query\\.ts$",
         "^src/openapi/",
-        "^src/plugin/(peer-readings|route-context)\\.ts$",
+        "^src/plugin/(joined-trails|peer-readings|route-context)\\.ts$",
       ],
     ),
     reaches("usage-reach", "Usage is what requests have used, whichever plugin served them.", "^src/usage/", [
@@ -282,6 +283,14 @@ module.exports = {
       "^src/http/query\\.ts$",
       "^src/openapi/",
       "^src/plugin/(ended-requests|peer-readings|route-context)\\.ts$",
+    ]),
+    reaches("calls-reach", "Kept calls know the door for operators, and nobody who calls.", "^src/calls/", [
+      ...SHARED,
+      "^src/auth/operator-door\\.ts$",
+      "^src/http/query\\.ts$",
+      "^src/openapi/",
+      "^src/plugin/(ended-calls|joined-trails|peer-readings|route-context)\\.ts$",
+      "^src/wire/(clean-text|mcp-call)\\.ts$",
     ]),
     reaches("admin-reach", "What operators do with keys knows the keys, and no plugin or pool.", "^src/admin/", [
       ...SHARED,
@@ -319,7 +328,7 @@ module.exports = {
       ...SHARED,
       "^src/(config|plugins|serve)\\.ts$",
       // A command for operators answers in place of a server that does not run, so it is built from the same routes.
-      "^src/(admin|audit|http|keys|limits|store|usage)/",
+      "^src/(admin|audit|calls|http|keys|limits|store|usage)/",
       "^src/auth/caller\\.ts$",
       "^src/plugin/route-context\\.ts$",
       "^src/wire/clean-text\\.ts$",

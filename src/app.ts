@@ -92,9 +92,9 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
   if (cluster && keys?.file) tellKeysFile(keys, (digest) => cluster.takeKeysFile(digest));
-  const { usageFlushMs } = config;
+  const { usageFlushMs, mcpCallsKept } = config;
   const shared = { clock, log: deps.log, auth, audit, keys, records, cluster, sessions, plugins: () => plugins };
-  const teams = new Teams({ ...shared, usageFlushMs });
+  const teams = new Teams({ ...shared, mask, usageFlushMs, mcpCallsKept });
 
   const plugins = createPlugins(known, {
     config,
@@ -110,6 +110,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
       random: deps.ids.secret,
     }),
     endedRequests: teams.usage,
+    endedCalls: mcpCallsKept > 0 ? teams.calls : undefined,
     charges: teams.charges,
     cluster: cluster?.ports,
     version: VERSION,

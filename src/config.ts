@@ -84,6 +84,8 @@ export interface Config {
   readonly storeSync: "full" | "normal";
   /** Time after which usage is written. */
   readonly usageFlushMs: number;
+  /** 0: no MCP call is kept. */
+  readonly mcpCallsKept: number;
   /** Path of a YAML file with keys; undefined without one. */
   readonly keysFile: string | undefined;
   /** Empty: this server has no cluster. */

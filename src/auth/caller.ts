@@ -41,6 +41,8 @@ export interface Caller {
   readonly limits: CallerLimits;
   /** The id of the key that was made for the caller. Absent for configured keys, roles and callers without a key. */
   readonly keyId?: string | undefined;
+  /** The name of the program that the holder of the key has let in; absent for a caller with the key itself. */
+  readonly client?: string | undefined;
   /** The header, in lower case, that names the end user behind each request. Absent: `END_USER_HEADERS` does. */
   readonly userHeader?: string | undefined;
   /** `own`: workers that serve only the caller's tenant come before others. */
@@ -57,7 +59,7 @@ export interface Caller {
 }
 
 /** The origin of a request, as log lines name it. */
-export type Origin = Pick<ActiveCaller, "name" | "keyId" | "address" | "route">;
+export type Origin = Pick<ActiveCaller, "name" | "keyId" | "tenant" | "client" | "address" | "route">;
 
 /** A caller whose request is running. The code that serves the request MUST call `leave` when the request ends. */
 export interface ActiveCaller extends Caller {

@@ -12,6 +12,7 @@ import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
 import type { SpoolSpace } from "../upload/spool-space.ts";
 import type { ClusterPorts } from "./cluster.ts";
+import type { EndedCalls } from "./ended-calls.ts";
 import type { EndedRequests } from "./ended-requests.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
 import type { Reports } from "./reports.ts";
@@ -38,6 +39,8 @@ export interface PluginContext<S extends Table = NoSettings> {
   readonly secretFor: SecretFor;
   /** Takes note of the requests that have ended; undefined where nobody counts them. */
   readonly endedRequests?: EndedRequests | undefined;
+  /** Takes note of the calls of MCP servers that have ended; undefined where they are not kept. */
+  readonly endedCalls?: EndedCalls | undefined;
   /** Opens what requests take from the limits of their keys; undefined where no key has limits. */
   readonly charges?: Charges | undefined;
   /** The other servers of the cluster; undefined for a server without one. */

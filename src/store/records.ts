@@ -1,6 +1,7 @@
 import type { AuditRecords } from "../audit/audit.ts";
 import type { SignOutRecords } from "../auth/sign-outs.ts";
 import type { SharedSecret } from "../auth/token-keys.ts";
+import type { CallRecords } from "../calls/call-records.ts";
 import type { KeyRecords } from "../keys/key-records.ts";
 import type { TenantRecords } from "../keys/tenant-records.ts";
 import type { OAuthKeep } from "../oauth/oauth-records.ts";
@@ -9,6 +10,7 @@ import type { OwnerRecords } from "../tunnel/owners.ts";
 import type { FailedJobRecords } from "../usage/past-jobs.ts";
 import type { UsageRecords } from "../usage/usage-records.ts";
 import { createAuditRows } from "./audit-rows.ts";
+import { createCallRows } from "./call-rows.ts";
 import { createFailedJobRows } from "./failed-job-rows.ts";
 import { createKeyRows } from "./key-rows.ts";
 import { createOAuthRows } from "./oauth-rows.ts";
@@ -29,6 +31,7 @@ export interface StoredRecords {
   usage(): UsageRecords;
   failedJobs(): FailedJobRecords;
   audit(): AuditRecords;
+  calls(): CallRecords;
   keys(): KeyRecords;
   tenants(): TenantRecords;
   /** The records of the authorization server. */
@@ -47,6 +50,7 @@ export function createRecords(store: Store): StoredRecords {
     usage: () => createUsageRows(store),
     failedJobs: () => createFailedJobRows(store),
     audit: () => createAuditRows(store),
+    calls: () => createCallRows(store),
     keys: () => createKeyRows(store),
     tenants: () => createTenantRows(store),
     oauth: () => createOAuthRows(store),

@@ -58,6 +58,8 @@ export interface WorkerSettings {
   /** Who may call the MCP server; undefined: `authToken` and `mcpOauth` say. */
   readonly mcpAccess: "none" | "token" | "oauth" | "connector" | undefined;
   readonly mcpOauth: "true" | "false";
+  /** Whether the server is told the arguments of calls, for its records. */
+  readonly mcpAuditArguments: "true" | "false";
   /** Whether one process of the command serves the sessions of all clients; `serial`: with one tool call at a time. */
   readonly mcpShared: "true" | "false" | "serial";
   /** The most sessions of one relay whose MCP server speaks stdio, or HTTP with SSE. */

@@ -212,6 +212,12 @@ export function workerTable(hostname: string) {
       default: "false",
       help: "Whether callers authenticate with the MCP server itself by OAuth, which then receives their bearer tokens.",
     }),
+    mcpAuditArguments: setting(word(["true", "false"]), {
+      variable: "MCP_AUDIT_ARGUMENTS",
+      flag: "audit-arguments",
+      default: "false",
+      help: "Whether the server records the arguments of calls, which may be private, and not only the names of tools.",
+    }),
     mcpShared: setting(word(["true", "false", "serial"]), {
       variable: "MCP_SHARED",
       flag: "shared",

@@ -34,6 +34,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     mcpServers: undefined,
     mcpAccess: undefined,
     mcpOauth: "false",
+    mcpAuditArguments: "false",
     mcpShared: "false",
     mcpMaxSessions: 32,
     mcpSessionIdleMs: 300_000,

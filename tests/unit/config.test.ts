@@ -100,6 +100,7 @@ const CASES: readonly (readonly [keyof Config, string, string, unknown])[] = [
   ["dataDir", "DATA_DIR", "/var/lib/moorage", "/var/lib/moorage"],
   ["storeSync", "STORE_SYNC", "full", "full"],
   ["usageFlushMs", "USAGE_FLUSH", "5s", 5000],
+  ["mcpCallsKept", "MCP_CALLS_KEPT", "0", 0],
   ["keysFile", "KEYS_FILE", "/etc/moorage/keys.yaml", "/etc/moorage/keys.yaml"],
   [
     "natsServers",
@@ -234,6 +235,7 @@ describe("every setting", () => {
       dataDir: undefined,
       storeSync: "normal",
       usageFlushMs: 1000,
+      mcpCallsKept: 100_000,
       keysFile: undefined,
       natsServers: [],
       natsCredentials: undefined,

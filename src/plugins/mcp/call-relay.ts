@@ -8,6 +8,7 @@ import type { Session } from "../../tunnel/session.ts";
 import { declaredLength } from "../../wire/declared-length.ts";
 import type { ResponseHead } from "../../wire/heads.ts";
 import type { LineState } from "../../wire/line-state.ts";
+import type { McpCalled } from "../../wire/mcp-call.ts";
 import { toClientHeaders } from "./headers.ts";
 import type { Listener, Listeners } from "./listeners.ts";
 import { RpcVerdict } from "./rpc-verdict.ts";
@@ -52,6 +53,10 @@ export interface CallReport {
   readonly bytesOut: number;
   /** Whether the MCP server answered with an error, as far as its status or the end of its answer shows. */
   readonly isError: boolean;
+  /** The code of its JSON-RPC error; undefined if there is none, or if it was not read. */
+  readonly rpcCode: number | undefined;
+  /** What the relay says was called. */
+  readonly called: McpCalled | undefined;
 }
 
 /** The server to which a call was sent no longer has the relay. No relay has seen the call. */
@@ -81,6 +86,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   readonly #leave = (): void => this.cancel();
   #exchange: Exchange | undefined;
   #status: number | undefined;
+  #called: McpCalled | undefined;
   #fault: Fault | undefined;
   #firstByteMs: number | undefined;
   #bytesOut = 0;
@@ -128,6 +134,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
 
   onHead(head: ResponseHead): void {
     this.#status = head.status;
+    this.#called = head.called;
     this.#firstByteMs = this.#options.clock.elapsed() - this.#startedAt;
     this.#options.onBegun(head);
     this.#refusal = head.refused === "token" ? this.#options.onTokenRefused() : undefined;
@@ -203,6 +210,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     // The relay has answered a call that it refused. What the client gets instead is no failure of it.
     const isAnswered = end.kind === "complete" || this.#isConcluded || this.#refusal !== undefined;
     const outcome = isAnswered ? "completed" : this.#fault ? "failed" : "canceled";
+    const failure = this.#verdict?.failure(this.#reply.isEventStream);
     this.#options.onEnded({
       outcome,
       fault: this.#refusal ?? this.#fault,
@@ -210,7 +218,9 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
       firstByteMs: this.#firstByteMs,
       durationMs: this.#options.clock.elapsed() - this.#startedAt,
       bytesOut: this.#bytesOut,
-      isError: (this.#status ?? 0) >= 400 || this.#verdict?.isFailure(this.#reply.isEventStream) === true,
+      isError: (this.#status ?? 0) >= 400 || failure !== undefined,
+      rpcCode: failure?.code,
+      called: this.#called,
     });
   }
 }

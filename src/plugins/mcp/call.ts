@@ -1,4 +1,4 @@
-import type { ClientDoor } from "../../auth/auth.ts";
+import type { Auth, ClientDoor } from "../../auth/auth.ts";
 import type { Caller } from "../../auth/caller.ts";
 import { declaredLength } from "../../http/body.ts";
 import type { Visit } from "../../http/visit.ts";
@@ -18,7 +18,7 @@ import type { McpConfig } from "./settings.ts";
 /** The parts that serve the plugin's requests. */
 export interface McpPorts {
   readonly area: McpArea;
-  readonly auth: ClientDoor;
+  readonly auth: ClientDoor & Pick<Auth, "addressOf">;
   readonly config: McpConfig;
   readonly deps: Deps;
   readonly names: PublicNames;

@@ -1,7 +1,7 @@
-import type { Origin } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
 import type { ClusterPorts } from "../../plugin/cluster.ts";
+import type { EndedCalls, EndedMcpCall } from "../../plugin/ended-calls.ts";
 import type { EndedRequests } from "../../plugin/ended-requests.ts";
 import { createWorkerOperator, knownElsewhere, type WorkerOperator } from "../../plugin/operator.ts";
 import { type RestrictionRecords, Restrictions } from "../../plugin/restrictions.ts";
@@ -10,6 +10,7 @@ import { Idle } from "../../system/idle.ts";
 import type { Intake, SessionSource } from "../../tunnel/session-source.ts";
 import { CLOSES } from "../../wire/closes.ts";
 import type { CallReport } from "./call-relay.ts";
+import { type EndedCall, keptCall, keptUnserved, type UnservedCall } from "./ended-call.ts";
 import { relayGreeting } from "./greeting.ts";
 import type { SessionUse } from "./held-sessions.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
@@ -29,6 +30,8 @@ export interface McpAreaOptions {
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   /** Takes note of the requests that have ended; undefined where nobody counts them. */
   readonly endedRequests?: EndedRequests | undefined;
+  /** Takes note of single calls; undefined where nobody keeps them. */
+  readonly endedCalls?: EndedCalls | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
 }
@@ -40,20 +43,6 @@ export interface ServedCall {
   /** The function that was called, as the caller named it. */
   readonly functionName: string | undefined;
   readonly report: Pick<CallReport, "outcome" | "fault" | "status" | "durationMs" | "isError">;
-}
-
-/** A call of a client of this server that has ended. */
-export interface EndedCall {
-  readonly requestId: string;
-  readonly caller: Origin;
-  readonly relayId: string;
-  /** The server that has the relay; undefined if it is this one. */
-  readonly server: string | undefined;
-  /** The label of `RpcFacts`. */
-  readonly method: string;
-  /** Whether it only listened: `RpcFacts.isStream`. */
-  readonly isStream: boolean;
-  readonly report: CallReport;
 }
 
 /** The relays, the intake of their sessions, and the counts of their calls. */
@@ -172,7 +161,9 @@ export class McpArea {
   }
 
   /** Counts a call that reached its relay, on this server or another one, in metrics, and writes its one log line. */
-  ended({ requestId, caller, relayId, server, method, isStream, report }: EndedCall): void {
+  ended(call: EndedCall): void {
+    const { requestId, caller, relayId, server, facts, bytesIn, report } = call;
+    const { label: method, isStream } = facts;
     const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
     // The relay served an answer that is an error, too. Only the count by method and outcome distinguishes it.
     this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
@@ -197,8 +188,10 @@ export class McpArea {
       status,
       first_byte_ms: firstByteMs === undefined ? undefined : Math.round(firstByteMs),
       duration_ms: Math.round(durationMs),
+      bytes_in: bytesIn,
       bytes_out: bytesOut,
     });
+    this.#keep(keptCall, call);
   }
 
   /** Begins to count a request to its MCP session, if it names one. */
@@ -215,7 +208,13 @@ export class McpArea {
     };
   }
 
-  /** Counts a call that reached no relay. */
+  /** Counts a call that reached no relay. One whose client has left before is not counted, and kept if it is of interest. */
+  unserved(call: UnservedCall): void {
+    this.#keep(keptUnserved, call);
+    if (call.fault) this.refused(call.fault, call.facts.label);
+  }
+
+  /** Counts a request that reached no relay and is no call. */
   refused(fault: Fault, method: string): void {
     this.#options.metrics.rejection("mcp", fault.code);
     this.#tally(method, "refused");
@@ -252,6 +251,12 @@ export class McpArea {
   /** The pause before relays dial again; undefined for the usual one if no other server takes them. */
   get #retryAfterMs(): number | undefined {
     return this.#options.cluster?.members.isAnyReady() ? 0 : undefined;
+  }
+
+  #keep<C>(kept: (call: C) => EndedMcpCall | undefined, call: C): void {
+    const { endedCalls } = this.#options;
+    const found = endedCalls && kept(call);
+    if (found) endedCalls.add(found);
   }
 
   #tally(method: string, outcome: string): void {

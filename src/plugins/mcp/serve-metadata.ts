@@ -24,7 +24,14 @@ const MAX_WAIT_MS = 30_000;
 
 /** The label under which these requests are counted. */
 export const METADATA_LABEL = "metadata";
-const FACTS: RpcFacts = { id: undefined, label: METADATA_LABEL, functionName: undefined, isStream: false };
+const FACTS: RpcFacts = {
+  id: undefined,
+  label: METADATA_LABEL,
+  functionName: undefined,
+  target: undefined,
+  isCertain: true,
+  isStream: false,
+};
 
 /** The answer for a relay that checks its own token, so that clients continue without metadata. */
 export function noMetadataFault(): Fault {
@@ -93,7 +100,7 @@ function ask(
     const method = METADATA_LABEL;
     if (isHere) area.served(found.relay, { method, functionName: undefined, report });
     const server = isHere ? undefined : found.server;
-    area.ended({ requestId, caller, relayId, server, method, isStream: false, report });
+    area.ended({ requestId, caller, relayId, server, facts: FACTS, bytesIn: 0, report });
   };
   return callRelay({
     session: isHere ? found.relay.session : found.session,

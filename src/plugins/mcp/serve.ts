@@ -1,6 +1,7 @@
-import type { ActiveCaller } from "../../auth/caller.ts";
+import { type ActiveCaller, ANONYMOUS } from "../../auth/caller.ts";
 import { drainingFault, Fault } from "../../errors.ts";
 import { ClientGone } from "../../http/body.ts";
+import { routeOf } from "../../http/route-label.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import { bearerIn } from "../../wire/bearer.ts";
 import { type McpCall, type McpPorts, toExchangeRequest, toPeerRequest } from "./call.ts";
@@ -22,6 +23,7 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
   let read: McpBody | undefined;
   let isCounted = false;
   let caller: ActiveCaller | undefined;
+  const startedAt = ports.deps.clock.elapsed();
   try {
     const active = ports.auth.enter(visit, "open");
     caller = active;
@@ -51,11 +53,22 @@ export async function serveMcp(ports: McpPorts, call: McpCall): Promise<Response
     );
   } catch (error) {
     caller?.leave();
-    if (request.signal.aborted) throw new ClientGone("the client left");
-    if (!(error instanceof Fault)) throw error;
-    const facts = read?.facts ?? readFacts(request, undefined);
-    if (!isCounted) ports.area.refused(error, facts.label);
-    return rpcError(error, requestId, read?.id());
+    const hasLeft = request.signal.aborted;
+    if (!hasLeft && !(error instanceof Fault)) throw error;
+    const fault = !hasLeft && error instanceof Fault ? error : undefined;
+    if (!isCounted) {
+      ports.area.unserved({
+        requestId,
+        caller: caller ?? { ...ANONYMOUS, address: ports.auth.addressOf(visit), route: routeOf(request) },
+        relayId,
+        facts: read?.facts ?? readFacts(request, undefined),
+        bytesIn: read?.body?.bytes ?? 0,
+        fault,
+        durationMs: ports.deps.clock.elapsed() - startedAt,
+      });
+    }
+    if (!fault) throw new ClientGone("the client left");
+    return rpcError(fault, requestId, read?.id());
   } finally {
     read?.body?.settle();
   }
@@ -146,14 +159,13 @@ function commonOptions(
 function ended(
   { area }: McpPorts,
   { visit, relayId }: McpCall,
-  { facts, caller, onCounted }: Admitted,
+  { facts, body, caller, onCounted }: Admitted,
   report: CallReport,
   server: string | undefined,
 ): void {
   onCounted();
   caller.leave();
-  const { label: method, isStream } = facts;
-  area.ended({ requestId: visit.requestId, caller, relayId, server, method, isStream, report });
+  area.ended({ requestId: visit.requestId, caller, relayId, server, facts, bytesIn: body.bytes, report });
 }
 
 function hasToken({ headers }: Request): boolean {

@@ -1,5 +1,6 @@
 import { isRecord } from "../../json/parse.ts";
 import { nearest } from "../../settings/nearest.ts";
+import { MAX_RULE_CHARS, type McpRules } from "../../wire/mcp-call.ts";
 
 // Entries of servers files as MCP clients write them. The names are those of Claude Code, Claude Desktop, Cline, Codex,
 // Continue, Copilot, Cursor, Gemini CLI, Goose, Kiro, LibreChat, LM Studio, mcpo, opencode, Roo, VS Code, Windsurf and Zed. Fields that
@@ -22,15 +23,17 @@ const OTHER_TYPES: Readonly<Record<string, string>> = {
   streamable_http: "http",
 };
 
-/** Fields that select tools. A relay passes every call on, so its owner must know that they select nothing here. */
-const TOOL_LISTS: ReadonlySet<string> = new Set([
-  "allowedTools",
-  "disabledTools",
-  "enabledTools",
-  "excludeTools",
-  "includeTools",
-  "tools",
-]);
+/** Fields with the names of tools, and whether those are the ones that may be used, or those that may not. */
+const TOOL_LISTS: Readonly<Record<string, "only" | "except">> = {
+  allowedTools: "only",
+  enabledTools: "only",
+  includeTools: "only",
+  disabledTools: "except",
+  excludeTools: "except",
+};
+
+/** The most names in such a list, and the most characters of a name. */
+const MAX_NAMES = 1000;
 
 /** Fields that tell a client how to treat the server or how to show it. */
 const OF_CLIENTS: ReadonlySet<string> = new Set([
@@ -89,8 +92,8 @@ export interface OwnFields {
   readonly fields: Readonly<Record<string, unknown>>;
   /** The names of the fields that mean nothing to a relay. */
   readonly ignored: readonly string[];
-  /** The names of the fields that select tools. */
-  readonly toolLists: readonly string[];
+  /** What the fields that select tools say. */
+  readonly rules: readonly McpRules[];
   /** What is wrong with the others, by their names. */
   readonly faults: readonly string[];
 }
@@ -99,7 +102,7 @@ export interface OwnFields {
 export function toOwnFields(entry: Readonly<Record<string, unknown>>, known: readonly string[]): OwnFields {
   const fields: Record<string, unknown> = {};
   const ignored: string[] = [];
-  const toolLists: string[] = [];
+  const rules: McpRules[] = [];
   const faults: string[] = [];
   for (const [name, value] of Object.entries(entry)) {
     const own = OTHER_NAMES[name] ?? name;
@@ -107,8 +110,10 @@ export function toOwnFields(entry: Readonly<Record<string, unknown>>, known: rea
     else if (known.includes(own)) {
       if (own !== name && own in entry) faults.push(`${name} means the same as ${own}; give only one of them`);
       else fields[own] = own === "type" && typeof value === "string" ? (OTHER_TYPES[value] ?? value) : value;
-    } else if (TOOL_LISTS.has(name)) {
-      if (!isEverything(value)) toolLists.push(name);
+    } else if (Object.hasOwn(TOOL_LISTS, name)) {
+      const rule = toRules(value, TOOL_LISTS[name] === "except");
+      if (rule === undefined) faults.push(`${name} is not usable; it takes a list of the names of tools`);
+      else rules.push(rule);
     } else if (OF_CLIENTS.has(name)) ignored.push(name);
     else {
       const near = name === "auth" ? undefined : nearest(name, known);
@@ -117,10 +122,17 @@ export function toOwnFields(entry: Readonly<Record<string, unknown>>, known: rea
       else ignored.push(name);
     }
   }
-  return { fields, ignored, toolLists, faults };
+  return { fields, ignored, rules, faults };
 }
 
-/** Whether a list of tools excludes none. */
-function isEverything(value: unknown): boolean {
-  return Array.isArray(value) && (value.length === 0 || value.includes("*"));
+/** Reads a list of tools in the way of clients; undefined for anything else. An empty list of exclusions excludes nothing. */
+function toRules(value: unknown, isExcluding: boolean): McpRules | undefined {
+  if (!Array.isArray(value) || value.length > MAX_NAMES) return undefined;
+  if (!value.every((each) => typeof each === "string" && each !== "" && each.length <= MAX_RULE_CHARS))
+    return undefined;
+  if (isExcluding) return value.length === 0 ? {} : { tools: value.map((name) => `!${name}`) };
+  // In a rule the mark would turn the list around.
+  if (value.some((name: string) => name.startsWith("!"))) return undefined;
+  // Gemini CLI writes what a tool may be called with behind its name.
+  return { tools: value.map((name: string) => name.replace(/\(.*$/s, "")) };
 }

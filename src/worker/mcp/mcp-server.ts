@@ -1,4 +1,5 @@
 import type { HeaderPairs } from "../../wire/heads.ts";
+import type { McpRules } from "../../wire/mcp-call.ts";
 
 export type McpTransport = "auto" | "http" | "sse";
 
@@ -41,12 +42,12 @@ export interface McpServer {
   readonly isIdMade?: boolean;
   readonly source: McpSource;
   readonly access: Access;
+  /** What all callers may use; each of these restricts. Absent: everything. */
+  readonly rules?: readonly McpRules[];
+  /** Whether the server is told the arguments of calls, for its records. Absent: no. */
+  readonly auditArguments?: boolean;
   /** Fields of its entry in a servers file that have no effect; none for a server that is not from a file. */
-  readonly unused?: {
-    readonly ignored: readonly string[];
-    /** Those that are meant to select tools. */
-    readonly toolLists: readonly string[];
-  };
+  readonly unused?: { readonly ignored: readonly string[] };
 }
 
 /**
@@ -55,7 +56,18 @@ export interface McpServer {
  */
 export type Access =
   | { readonly kind: "none" | "oauth" | "connector" }
-  | { readonly kind: "token"; readonly token: string };
+  | { readonly kind: "token"; readonly token: string }
+  | { readonly kind: "callers"; readonly callers: readonly FileCaller[] };
+
+/** A caller of the relay's own list, with a token of its own. */
+export interface FileCaller {
+  readonly name: string;
+  readonly token: string;
+  readonly rules: McpRules;
+  /** The most calls that run at once; undefined: no limit. */
+  readonly parallel: number | undefined;
+  readonly requestsPerMinute: number | undefined;
+}
 
 export interface McpServersReading {
   readonly servers: readonly McpServer[];

@@ -16,6 +16,7 @@ interface Given {
   readonly mcpAccess: "none" | "token" | "oauth" | "connector" | undefined;
   /** The older name of `mcpAccess` oauth. */
   readonly mcpOauth: "true" | "false";
+  readonly mcpAuditArguments: "true" | "false";
   readonly mcpShared: "true" | "false" | "serial";
   readonly authToken: string | undefined;
 }
@@ -31,7 +32,8 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
   const headers = readOwnerHeaders(given.mcpHeaders, expansion, access.kind === "oauth");
   const wrong = [...expansion.faults, ...headers.faults].map((each) => `mcp_headers: ${each}`);
   if (wrong.length > 0) return { servers: [], faults: wrong };
-  return { servers: [{ name, id, source: sourceOf(given, headers.pairs), access }], faults: [] };
+  const audit = given.mcpAuditArguments === "true" ? { auditArguments: true } : {};
+  return { servers: [{ name, id, source: sourceOf(given, headers.pairs), access, ...audit }], faults: [] };
 }
 
 function accessOf({ mcpAccess, mcpOauth, authToken }: Given): Access {
@@ -71,7 +73,9 @@ function conflictsIn(given: Given): string[] {
     return ["id: the servers of a file have ids of their own, in the file"];
   const isOauth = kindGiven(given) === "oauth";
   if (mcpServers !== undefined && (authToken !== undefined || mcpAccess !== undefined || mcpOauth === "true")) {
-    return ["servers: the file itself says who may call its servers, with access, auth_token, auth_token_env or oauth"];
+    return [
+      "servers: the file itself says who may call its servers, with access, auth_token, auth_token_env, oauth or callers",
+    ];
   }
   if (mcpOauth === "true" && mcpAccess !== undefined && mcpAccess !== "oauth")
     return [`access: MCP_OAUTH=true is the older form of oauth, and not of ${mcpAccess}; give only one of them`];
@@ -85,6 +89,8 @@ function conflictsIn(given: Given): string[] {
   if (isOauth && mcpUrl === undefined) return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
   if (mcpHeaders.length > 0 && mcpUrl === undefined)
     return ["mcp_headers: only an MCP server with a --url gets headers; a file has headers for each of its servers"];
+  if (mcpServers !== undefined && given.mcpAuditArguments === "true")
+    return ["audit_arguments: the file itself says so, with audit_arguments: true"];
   if (mcpServers !== undefined && mcpShared !== "false") return ["shared: the file itself says so, with shared: true"];
   if (mcpShared !== "false" && mcpCommand === undefined)
     return ["shared: only an MCP server that speaks stdio has processes to share; give its command with --stdio"];

@@ -1,6 +1,7 @@
 import type { Deps } from "../../system/deps.ts";
 import { isWeakKey } from "../../system/key-strength.ts";
 import { VERSION } from "../../system/version.ts";
+import { RULE_LISTS } from "../../wire/mcp-call.ts";
 import type { WorkerSettings } from "../args.ts";
 import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
@@ -8,12 +9,15 @@ import type { LinkKeys } from "../link-keys.ts";
 import type { ProxyChoice } from "../outgoing-proxy.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
+import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
-import { guarded } from "./guard.ts";
-import type { McpServer } from "./mcp-server.ts";
+import { createInventory } from "./inventory.ts";
+import type { Access, McpServer } from "./mcp-server.ts";
 import type { OpenServer } from "./open-server.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
+import { restricted } from "./restricted.ts";
+import { withInventory } from "./serve-inventory.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
@@ -39,14 +43,20 @@ export function serveRelay(
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
+  // Callers who sign in to the MCP server itself have credentials that the relay has not.
+  const inventory = access.kind === "oauth" ? undefined : createInventory(upstream, deps.clock);
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
   warnAboutUnused(server, deps.log);
-  if (access.kind === "token" && isWeakKey(access.token))
-    deps.log.warn("relay.weak_token", {
-      hint: "a token of fewer than 128 bits can be guessed: make one with `openssl rand -hex 16`",
+  if (server.rules !== undefined) {
+    const lists = RULE_LISTS.filter((list) => server.rules?.some((rules) => rules[list] !== undefined)).join(", ");
+    deps.log.info("relay.restricted", {
+      lists,
+      hint: "callers can use only what these lists of the servers file allow",
     });
+  }
+  warnAboutWeakTokens(access, deps.log);
   let isPrinted = false;
   const dialer: Dialer = new Dialer({
     kind: "mcp",
@@ -56,12 +66,14 @@ export function serveRelay(
     introduction: {
       first(known) {
         health.begin();
-        const info = { version: VERSION, upstream: kindOf(server), auth: access.kind };
+        const info = { version: VERSION, upstream: kindOf(server), auth: toldAccess(access), restricts: true };
         return { id: known, client_name: name, info };
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(access.kind === "token" ? guarded(upstream, access.token) : upstream),
+    backend: endpointOnly(
+      withInventory(restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }), inventory),
+    ),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),
@@ -75,7 +87,7 @@ export function serveRelay(
       isPrinted = true;
       const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
       const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
-      print(reachText({ name: isIdMade ? name : (id ?? name), what, url, access: access.kind }));
+      print(reachText({ name: isIdMade ? name : (id ?? name), what, url, access: toldAccess(access) }));
       reach?.look();
     },
   });
@@ -93,13 +105,19 @@ export function serveRelay(
 /** Tells the owner which fields of a client's file have no effect. */
 function warnAboutUnused({ unused }: McpServer, log: Deps["log"]): void {
   if (unused === undefined) return;
-  const { ignored, toolLists } = unused;
-  if (ignored.length > 0)
-    log.warn("fields.ignored", { fields: ignored.join(", "), hint: "these fields mean nothing to a relay" });
-  if (toolLists.length > 0) {
-    const hint = "callers can use every tool of the server; a relay does not select tools";
-    log.warn("fields.not_enforced", { fields: toolLists.join(", "), hint });
-  }
+  log.warn("fields.ignored", { fields: unused.ignored.join(", "), hint: "these fields mean nothing to a relay" });
+}
+
+function warnAboutWeakTokens(access: Access, log: Deps["log"]): void {
+  const hint = "a token of fewer than 128 bits can be guessed: make one with `openssl rand -hex 16`";
+  if (access.kind === "token" && isWeakKey(access.token)) log.warn("relay.weak_token", { hint });
+  const weak = access.kind === "callers" ? weakCallers(access.callers) : [];
+  if (weak.length > 0) log.warn("relay.weak_token", { callers: weak.join(", "), hint });
+}
+
+/** What the server is told about who may call. It does not matter there how many tokens there are. */
+function toldAccess({ kind }: Access): Exclude<Access["kind"], "callers"> {
+  return kind === "callers" ? "token" : kind;
 }
 
 function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {

@@ -4,11 +4,13 @@ import { isRecord } from "../../json/parse.ts";
 import type { HeaderPairs } from "../../wire/heads.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
+import { isOauth, readAccess, readRules } from "./access-fields.ts";
+import { CALLERS_TAKE, callersSchema, PATTERNS_TAKE, patternsSchema } from "./callers-field.ts";
 import { toOwnFields } from "./client-fields.ts";
 import { Expansion } from "./expansion.ts";
 import { UnusableEntry } from "./formats/entry-form.ts";
 import { readServersDocument } from "./formats/servers-document.ts";
-import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
+import type { FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
 import { readOwnerHeaders } from "./owner-headers.ts";
 import { secretVariables } from "./secret-variables.ts";
 
@@ -35,6 +37,11 @@ const entrySchema = v.object({
   auth_token_env: v.optional(text),
   oauth: v.optional(v.boolean()),
   access: v.optional(v.picklist(["none", "token", "oauth", "connector"])),
+  callers: v.optional(callersSchema),
+  tools: v.optional(patternsSchema),
+  prompts: v.optional(patternsSchema),
+  resources: v.optional(patternsSchema),
+  audit_arguments: v.optional(v.boolean()),
   shared: v.optional(v.union([v.boolean(), v.literal("serial")])),
   disabled: v.optional(v.boolean()),
 });
@@ -52,6 +59,11 @@ const TAKES: Readonly<Record<string, string>> = {
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
   access: "it takes none, token, oauth or connector",
+  callers: CALLERS_TAKE,
+  tools: PATTERNS_TAKE,
+  prompts: PATTERNS_TAKE,
+  resources: PATTERNS_TAKE,
+  audit_arguments: "it takes true or false",
   shared: "it takes true, false or serial",
   disabled: "it takes true or false",
 };
@@ -94,12 +106,14 @@ interface EntryReading {
 function readEntry(name: string, written: unknown, sources: EntrySources): EntryReading {
   if (written instanceof UnusableEntry) return { faults: [`${name}: ${written.why}`] };
   if (!isRecord(written)) return { faults: [`${name} is not a map`] };
-  const { fields, ignored, toolLists, faults: unknown } = toOwnFields(written, KNOWN);
+  const { fields, ignored, rules: ofClients, faults: unknown } = toOwnFields(written, KNOWN);
   const result = v.safeParse(entrySchema, fields);
   if (!result.success) {
     const faults = result.issues.map((issue) => {
-      const key = String(issue.path?.[0]?.key);
-      return `${name}.${key} is not usable; ${TAKES[key] ?? "it takes a text"}`;
+      const [key = "", ...inner] = (issue.path ?? []).map((step) => String(step.key));
+      // Within a list or a map of texts, the place would be a number or a part of a value.
+      const place = key === "callers" ? [key, ...inner.slice(0, 2)].join(".") : key;
+      return `${name}.${place} is not usable; ${TAKES[key] ?? "it takes a text"}`;
     });
     return { faults: [...new Set(faults)] };
   }
@@ -113,15 +127,27 @@ function readEntry(name: string, written: unknown, sources: EntrySources): Entry
     variables: typeof variables === "string" ? {} : variables,
     headers: headers.pairs,
   });
-  const access = accessOf(entry, sources.env);
+  const access = readAccess(entry, expansion, sources.env);
+  const rules = readRules(entry, ofClients);
   const faults = [
     ...unknown.map((each) => `${name}.${each}`),
     ...[...expansion.faults, ...headers.faults].map((each) => `${name}: ${each}`),
-    ...[variables, source, access].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
+    ...[variables, source, access, rules].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
   ];
-  if (faults.length > 0 || typeof source === "string" || typeof access === "string") return { faults };
-  const unused = ignored.length + toolLists.length > 0 ? { unused: { ignored, toolLists } } : {};
-  return { server: { name: entry.name ?? name, id: entry.id, source, access, ...unused }, faults };
+  if (faults.length > 0 || typeof source === "string" || typeof access === "string" || typeof rules === "string")
+    return { faults };
+  return {
+    server: {
+      name: entry.name ?? name,
+      id: entry.id,
+      source,
+      access,
+      ...(rules.length > 0 ? { rules } : {}),
+      ...(entry.audit_arguments ? { auditArguments: true } : {}),
+      ...(ignored.length > 0 ? { unused: { ignored } } : {}),
+    },
+    faults,
+  };
 }
 
 /** Reads the variables for a program from a file, or returns what is wrong. */
@@ -184,31 +210,6 @@ function sourceOf(
   if (parsed === undefined) return "the url must be http or https, without user name, password and query";
   const transport = type === undefined ? "auto" : type === "sse" ? "sse" : "http";
   return { kind: "url", url: parsed, transport, headers };
-}
-
-/** Returns who may call, or what is wrong. */
-function accessOf(entry: Entry, env: FileSources["env"]): Access | string {
-  const { auth_token, auth_token_env, oauth, access, url } = entry;
-  if ([auth_token, auth_token_env, oauth || undefined].filter((each) => each !== undefined).length > 1) {
-    return "auth_token, auth_token_env and oauth exclude each other";
-  }
-  const hasToken = auth_token !== undefined || auth_token_env !== undefined;
-  if (oauth && access !== undefined && access !== "oauth")
-    return `oauth: true and access: ${access} exclude each other`;
-  if (access === "token" && !hasToken) return "access: token needs auth_token or auth_token_env";
-  if (access !== undefined && access !== "token" && hasToken) return `access: ${access} and a token exclude each other`;
-  if (isOauth(entry)) return url === undefined ? "only a server with a url can use oauth" : { kind: "oauth" };
-  if (auth_token_env !== undefined) {
-    const token = env[auth_token_env];
-    // Ignoring the missing variable would open the relay to everybody.
-    return token ? { kind: "token", token } : `auth_token_env names the variable ${auth_token_env}, which is not set`;
-  }
-  if (auth_token !== undefined) return { kind: "token", token: auth_token };
-  return { kind: access === "connector" ? "connector" : "none" };
-}
-
-function isOauth({ oauth, access }: Entry): boolean {
-  return oauth === true || access === "oauth";
 }
 
 function doubledIds(servers: readonly McpServer[]): readonly string[] {

@@ -37,7 +37,7 @@ describe("a file with MCP servers", () => {
           sharing: "none",
         },
         access: { kind: "none" },
-        unused: { ignored: ["alwaysAllow"], toolLists: [] },
+        unused: { ignored: ["alwaysAllow"] },
       },
       {
         name: "tickets",
@@ -129,7 +129,7 @@ describe("a file with MCP servers", () => {
     ],
     [
       "mcpServers: { a: { command: x, access: token } }",
-      "servers: a: access: token needs auth_token or auth_token_env",
+      "servers: a: access: token needs auth_token, auth_token_env or callers",
     ],
     [
       "mcpServers: { a: { command: x, access: connector, auth_token: t } }",
@@ -145,7 +145,40 @@ describe("a file with MCP servers", () => {
     ],
     [
       "mcpServers: { a: { command: x, auth_token: t, auth_token_env: T } }",
-      "servers: a: auth_token, auth_token_env and oauth exclude each other",
+      "servers: a: auth_token, auth_token_env, oauth and callers exclude each other",
+    ],
+    [
+      "mcpServers: { a: { command: x, oauth: true, callers: { b: { token: t } } } }",
+      "servers: a: auth_token, auth_token_env, oauth and callers exclude each other",
+    ],
+    [
+      "mcpServers: { a: { url: 'http://h', oauth: true, tools: ['@read-only'] } }",
+      "servers: a: with oauth the relay cannot see which tools are read-only, so tools cannot have @read-only",
+    ],
+    ["mcpServers: { a: { command: x, callers: { b: {} } } }", "servers: a: the caller b needs token or token_env"],
+    [
+      "mcpServers: { a: { command: x, callers: { b: { token_env: NONE } } } }",
+      "servers: a: the caller b has the token_env NONE, which is not set",
+    ],
+    [
+      "mcpServers: { a: { command: x, callers: { b: { token: t }, c: { token: t } } } }",
+      "servers: a: the callers b and c have the same token",
+    ],
+    [
+      "mcpServers: { a: { command: x, callers: { b: { token: t, tolls: [x] } } } }",
+      "servers: a.callers.b.tolls is not usable; it takes a map of names to callers, each with token or token_env, and if you like tools, prompts, resources, parallel and requests_per_minute",
+    ],
+    [
+      "mcpServers: { a: { command: x, tools: read_* } }",
+      "servers: a.tools is not usable; it takes a list of at most 100 patterns, such as read_*, @read-only or !delete_*",
+    ],
+    [
+      "mcpServers: { a: { command: x, includeTools: { b: true } } }",
+      "servers: a.includeTools is not usable; it takes a list of the names of tools",
+    ],
+    [
+      "mcpServers: { a: { command: x, includeTools: ['!b'] } }",
+      "servers: a.includeTools is not usable; it takes a list of the names of tools",
     ],
     [
       "mcpServers: { a: { command: x, id: i }, b: { command: y, id: i } }",
@@ -190,7 +223,7 @@ describe("a file with MCP servers", () => {
         },
       },
       [
-        { source: URL_SOURCE, unused: { ignored: ["gallery", "version"], toolLists: [] } },
+        { source: URL_SOURCE, unused: { ignored: ["gallery", "version"] } },
         { source: { kind: "command", env: { FROM_FILE: "1", KEY: "own" } }, unused: { ignored: ["dev"] } },
       ],
     ],
@@ -210,14 +243,15 @@ describe("a file with MCP servers", () => {
       [
         {
           source: { ...URL_SOURCE, transport: "auto", headers: [["x", "y"]] },
-          unused: { ignored: ["timeout", "trust"], toolLists: ["includeTools"] },
+          rules: [{ tools: ["a"] }],
+          unused: { ignored: ["timeout", "trust"] },
         },
       ],
     ],
     [
       "Windsurf",
       { mcpServers: { w: { serverUrl: "http://127.0.0.1:1/mcp", disabledTools: ["x"] } } },
-      [{ source: { ...URL_SOURCE, transport: "auto" }, unused: { ignored: [], toolLists: ["disabledTools"] } }],
+      [{ source: { ...URL_SOURCE, transport: "auto" }, rules: [{ tools: ["!x"] }] }],
     ],
     [
       "Cline",
@@ -250,12 +284,44 @@ describe("a file with MCP servers", () => {
           m: { command: "y", tools: ["a"] },
         },
       },
-      [{ source: { kind: "command", command: "npx" } }, { unused: { ignored: [], toolLists: ["tools"] } }],
+      [{ source: { kind: "command", command: "npx" } }, { rules: [{ tools: ["a"] }] }],
     ],
   ])("may be %s's: fields with a meaning are used, and the others are named", (_client, file, expected) => {
     const { servers, faults } = read(JSON.stringify(file), { GH: "of-gh" });
     expect(faults).toEqual([]);
     expect(servers).toMatchObject(expected as object[]); // the table mixes their shapes
+  });
+
+  test("names callers, each with a token and what it may use, and what all of them may use", () => {
+    const { servers, faults } = read(
+      `mcpServers:
+  files:
+    command: x
+    tools: ["*", "!delete_*"]
+    excludeTools: [format]
+    disabledTools: []
+    audit_arguments: true
+    callers:
+      ann: { token_env: ANN, tools: ["read_*"], parallel: 4, requests_per_minute: 60 }
+      bob: { token: "b-$\{BOB}", prompts: [], resources: ["file:///srv/*"] }
+`,
+      { ANN: "a-1", BOB: "1" },
+    );
+    expect(faults).toEqual([]);
+    expect(servers).toMatchObject([
+      {
+        access: {
+          kind: "callers",
+          callers: [
+            { name: "ann", token: "a-1", rules: { tools: ["read_*"] }, parallel: 4, requestsPerMinute: 60 },
+            { name: "bob", token: "b-1", rules: { prompts: [], resources: ["file:///srv/*"] }, parallel: undefined },
+          ],
+        },
+        rules: [{ tools: ["*", "!delete_*"] }, { tools: ["!format"] }],
+        auditArguments: true,
+        source: { withheld: ["ANN", "BOB"] },
+      },
+    ]);
   });
 
   test("has no token repeated in its faults", () => {

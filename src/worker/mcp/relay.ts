@@ -12,8 +12,8 @@ import { httpUrl } from "../server-url.ts";
 import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
 import { createInventory } from "./inventory.ts";
-import type { Access, McpServer } from "./mcp-server.ts";
-import type { OpenServer } from "./open-server.ts";
+import type { Access, McpServer, McpSource } from "./mcp-server.ts";
+import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
@@ -36,7 +36,7 @@ const SILENCE_MS = 30 * 60_000;
 /** Serves one MCP server through the public server until stopped. Who opened it closes it afterwards. */
 export function serveRelay(
   server: McpServer,
-  { upstream, health }: Pick<OpenServer, "upstream" | "health">,
+  { upstream, health }: Served,
   settings: WorkerSettings,
   deps: Deps,
   { print, random, retry = RETRY_LIMITS, proxyFor, keys }: RelayOptions,
@@ -66,7 +66,13 @@ export function serveRelay(
     introduction: {
       first(known) {
         health.begin();
-        const info = { version: VERSION, upstream: kindOf(server), auth: toldAccess(access), restricts: true };
+        const upstreamKind = kindOf(server);
+        const info = {
+          version: VERSION,
+          auth: toldAccess(access),
+          restricts: true,
+          ...(upstreamKind === undefined ? {} : { upstream: upstreamKind }),
+        };
         return { id: known, client_name: name, info };
       },
       update: () => health.update(),
@@ -85,9 +91,8 @@ export function serveRelay(
       registered.resolve(given);
       if (isPrinted) return;
       isPrinted = true;
-      const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
       const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
-      print(reachText({ name: isIdMade ? name : (id ?? name), what, url, access: toldAccess(access) }));
+      print(reachText({ name: isIdMade ? name : (id ?? name), what: toWhat(source), url, access: toldAccess(access) }));
       reach?.look();
     },
   });
@@ -120,7 +125,16 @@ function toldAccess({ kind }: Access): Exclude<Access["kind"], "callers"> {
   return kind === "callers" ? "token" : kind;
 }
 
-function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {
+/** Returns how the MCP server is spoken to; undefined for several servers behind one URL. */
+function kindOf({ source }: McpServer): "http" | "sse" | "stdio" | undefined {
+  if (source.kind === "hub") return undefined;
   if (source.kind === "command") return "stdio";
   return source.transport === "sse" ? "sse" : "http";
+}
+
+/** Describes the MCP server for people. */
+function toWhat(source: McpSource): string {
+  if (source.kind === "url") return source.url;
+  if (source.kind === "hub") return `all of ${source.servers.map(({ key, name }) => key ?? name).join(", ")}`;
+  return `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
 }

@@ -309,7 +309,6 @@ module.exports = {
         "^src/config\\.ts$",
         "^src/oauth/connector\\.ts$",
         "^src/(auth|figures|http|openapi|settings|tunnel|upload|wire)/",
-        "^src/oauth/connector\\.ts$",
         "^src/pool/(charge|claim|pool|remotes|seat)\\.ts$",
       ],
     ),

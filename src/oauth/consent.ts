@@ -6,7 +6,7 @@ import type { Clock } from "../system/deps.ts";
 import { isLoopback } from "../system/loopback.ts";
 import { readClientId } from "./client-documents.ts";
 import type { ConnectorRelay, Holder, HolderAccess } from "./connector.ts";
-import { type GrantMetadata, userIdOf } from "./grant-record.ts";
+import { type GrantMetadata, grantIdOf, grantNameOf, userIdOf } from "./grant-record.ts";
 import { KvFault } from "./kv.ts";
 import { AUTHORIZE_PATH } from "./library.ts";
 import { clientNameOf } from "./names.ts";
@@ -50,6 +50,8 @@ export interface ConsentOptions {
   readonly originOf: (visit: Visit) => string;
   /** Throws `origin_not_allowed` for a form that a page of another site has sent. */
   readonly assertOwnPage: (visit: Visit) => void;
+  /** Writes down that a person has let a client in. */
+  readonly onAllowed: (visit: Visit, grantId: string, grant: GrantMetadata) => void;
 }
 
 /** The pages on which people let a client use a relay. */
@@ -65,7 +67,7 @@ const FORM_TIMEOUT_MS = 10_000;
 
 const START_AGAIN = "Go back to the program that sent you here and connect again.";
 
-export function createConsent({ oauth, clock, originOf, assertOwnPage }: ConsentOptions): Consent {
+export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed }: ConsentOptions): Consent {
   const servers = async (visit: Visit, relayId: string | undefined) => {
     const { library, servers: all } = await oauth.loaded();
     return { library, ...all.at(originOf(visit), relayId, oauth.kv()) };
@@ -106,6 +108,8 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage }: Consent
       // People who share a key must not end each other's access. Grants that are not used end by themselves.
       revokeExistingGrants: false,
     });
+    const code = new URL(redirectTo).searchParams.get("code") ?? "";
+    onAllowed(visit, grantIdOf(grantNameOf(code) ?? ""), metadata);
     return { kind: "redirect", to: redirectTo, headers } as const;
   };
 

@@ -72,7 +72,8 @@ export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
       const wanted = facts.filter(
         ({ holder }) => keyId === undefined || (holder.kind === "key" && holder.keyId === keyId),
       );
-      return wanted.toSorted((a, b) => b.createdAt - a.createdAt);
+      // Within one second, the newest is the last.
+      return wanted.reverse().toSorted((a, b) => b.createdAt - a.createdAt);
     },
     async revoke(id) {
       for (const { name, grant } of all()) {

@@ -2,7 +2,7 @@ import { Fault } from "../errors.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import { RepeatedLines } from "../system/repeated-lines.ts";
 import type { ConnectorRelays, ConnectorTokens, Granted, Holders } from "./connector.ts";
-import { grantNameOf, readGrant } from "./grant-record.ts";
+import { grantIdOf, grantNameOf, readGrant } from "./grant-record.ts";
 import { GrantUses } from "./grant-uses.ts";
 import { createGrants, type Grants, toHolder } from "./grants.ts";
 import { createKv, type Kv } from "./kv.ts";
@@ -49,7 +49,7 @@ export class OAuth implements ConnectorTokens {
     this.grants = createGrants(this.table, this.uses);
     this.#refusals = new RepeatedLines({ clock, write: (fields) => log.info("oauth.refused", fields) });
     this.table.onRemoved(({ name }) => {
-      if (name.startsWith("grant:")) relays().endGrant(name.slice(name.lastIndexOf(":") + 1));
+      if (name.startsWith("grant:")) relays().endGrant(grantIdOf(name));
     });
   }
 

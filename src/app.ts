@@ -124,6 +124,8 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     audit,
     nameOfKey: (id) => keys?.book.get(id)?.name,
     relays: () => plugins.find(({ connectors }) => connectors)?.connectors,
+    keep: records?.oauth?.(),
+    shared: cluster?.oauth,
   });
 
   const sights = cluster?.sights;

@@ -8,10 +8,12 @@ import { originSeen } from "../auth/public-origin.ts";
 import { assertSameOrigin } from "../auth/same-origin.ts";
 import type { Config } from "../config.ts";
 import type { Visit } from "../http/visit.ts";
+import { ClientDocuments } from "../oauth/client-documents.ts";
 import type { ConnectorRelays } from "../oauth/connector.ts";
 import { createConsent } from "../oauth/consent.ts";
 import { createEndpoints } from "../oauth/endpoints.ts";
 import { grantRoutes } from "../oauth/grant-routes.ts";
+import { PUBLIC_ONLY } from "../oauth/guarded-fetch.ts";
 import { OAuth } from "../oauth/oauth.ts";
 import type { OAuthKeep, SharedOAuth } from "../oauth/oauth-records.ts";
 import { oauthRoutes } from "../oauth/routes.ts";
@@ -46,6 +48,7 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
   const { config, deps, auth, audit, nameOfKey, keep, shared } = options;
   const { clock, log } = deps;
   const relays = (): ConnectorRelays => options.relays() ?? NO_RELAYS;
+  const documents = config.mcpClientDocuments ? new ClientDocuments({ clock, log, guard: PUBLIC_ONLY }) : undefined;
   const oauth = new OAuth({
     clock,
     log,
@@ -54,6 +57,7 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
     letsIssuersUsersIn: config.oidcIssuer !== undefined && config.oidcCallerClaims.length > 0,
     keep,
     shared,
+    clientAt: documents && ((url) => documents.find(url)),
     relays,
     holders: () => auth().connectors,
   });

@@ -37,14 +37,23 @@ export interface Grants {
 }
 
 export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
-  const factsOf = ({ id, clientId, createdAt, expiresAt, resource, metadata, ...rest }: GrantRecord): GrantFacts => ({
+  const factsOf = ({
+    id,
+    userId,
+    clientId,
+    createdAt,
+    expiresAt,
+    resource,
+    metadata,
+    ...rest
+  }: GrantRecord): GrantFacts => ({
     id,
     client: { id: clientId, name: metadata.client, redirectHost: metadata.host },
     relay: metadata.relay,
     resource,
     holder: toHolder(metadata.holder),
     createdAt: createdAt * 1000,
-    lastUsedAt: uses.lastUsedAt(id),
+    lastUsedAt: uses.lastUsedAt({ id, userId }),
     expiresAt: rest.authCodeWrappedKey === undefined && expiresAt !== undefined ? expiresAt * 1000 : undefined,
   });
   const all = function* (): Iterable<{ readonly name: string; readonly grant: GrantRecord }> {

@@ -10,7 +10,7 @@ export interface RestrictedOptions {
   /** Binds MCP sessions to callers; undefined: the sessions of named callers end with the worker. */
   readonly secret: string | undefined;
   /** The inventory of the same MCP server, if there is one already. */
-  readonly inventory?: Inventory;
+  readonly inventory?: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
 }
 

@@ -162,10 +162,10 @@ describe("the file of another program", () => {
   });
 
   test("keeps lists of tools, and the fields that mean nothing to a relay", () => {
-    const listed = (name: string) => readFixture(name).servers.map(({ unused }) => unused?.toolLists ?? []);
-    expect(listed("codex.toml")).toEqual([["enabledTools", "disabledTools"], []]);
-    expect(listed("goose.yaml")).toEqual([["enabledTools"], []]);
-    expect(listed("gemini.json")[0]).toEqual(["includeTools", "excludeTools"]);
+    const listed = (name: string) => readFixture(name).servers.map(({ rules }) => rules ?? []);
+    expect(listed("codex.toml")).toEqual([[{ tools: ["read_file"] }, { tools: ["!write_file"] }], []]);
+    expect(listed("goose.yaml")).toEqual([[{ tools: ["get_issue"] }], []]);
+    expect(listed("gemini.json")[0]).toEqual([{ tools: ["read_file"] }, { tools: ["!write_file"] }]);
     expect(readFixture("cursor.json").servers[1]?.unused?.ignored).toEqual(["auth"]);
   });
 });

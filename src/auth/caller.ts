@@ -47,6 +47,8 @@ export interface Caller {
   readonly prefer?: "own" | undefined;
   /** What the caller may do at connector relays; absent: everything. */
   readonly relays?: RelayTerms | undefined;
+  /** The name of the program that calls by a grant of the caller; absent for a caller that sends a key. */
+  readonly client?: string | undefined;
   /**
    * Returns whether the caller may use the model of this name. A stand-in, such as another quantization, counts as the
    * model.

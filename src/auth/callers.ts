@@ -143,6 +143,10 @@ class Stay implements ActiveCaller {
     return this.#who.keyId;
   }
 
+  get client(): string | undefined {
+    return this.#who.client;
+  }
+
   get userHeader(): string | undefined {
     return this.#who.userHeader;
   }

@@ -34,8 +34,8 @@ export function grantRoutes({ auth, grants, audit, nameOfKey }: GrantRoutesOptio
     const { data, hasMore, total } = page(request, grants.list().filter(mine));
     return Response.json({ data: data.map(toJson), has_more: hasMore, total }, NO_STORE);
   };
-  const revoke = (id: string, who: string, address: string | undefined): Response => {
-    const grant = grants.revoke(id);
+  const revoke = async (id: string, who: string, address: string | undefined): Promise<Response> => {
+    const grant = await grants.revoke(id);
     if (!grant) throw new Fault("grant_not_found");
     const json = toJson(grant);
     const detail = { client: json.client.name, relay: json.relay, holder: json.holder.name };

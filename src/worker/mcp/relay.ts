@@ -17,6 +17,7 @@ import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
+import { compileRules, intersect } from "./rules.ts";
 import { withInventory } from "./serve-inventory.ts";
 
 export interface RelayOptions {
@@ -78,7 +79,11 @@ export function serveRelay(
       update: () => health.update(),
     },
     backend: endpointOnly(
-      withInventory(restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }), inventory),
+      withInventory(
+        restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }),
+        inventory,
+        intersect(...(server.rules ?? []).map(compileRules)),
+      ),
     ),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),

@@ -1,4 +1,5 @@
 import { makeEnvironment } from "./real/environment.ts";
+import { makeNpmEnvironment } from "./real/npm-environment.ts";
 import { closingLine, runTests } from "./run-tests.ts";
 
 // `bun run check` does everything that CI does. Each step runs even if an earlier one failed, so that one run reports
@@ -61,6 +62,8 @@ for (const step of STEPS) {
 }
 const unmade = await makeEnvironment();
 if (unmade !== undefined) console.log(`The Python packages of tests/real cannot be installed: ${unmade}`);
+const missing = await makeNpmEnvironment();
+if (missing !== undefined) console.log(`The programs of tests/real/npm cannot be installed: ${missing}`);
 const tally = await runTests([]);
 if (failed.length > 0) console.log(`Failed steps other than the tests: ${failed.join(", ")}`);
 console.log(closingLine(tally));

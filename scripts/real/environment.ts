@@ -1,8 +1,6 @@
 import { rmSync } from "node:fs";
 import { ENVIRONMENT, PYTHON, PYTHON_PACKAGES, REQUIREMENTS, STAMP } from "../../tests/real/environment.ts";
-
-/** Milliseconds. 130 MB are downloaded; a slow line takes minutes. */
-const INSTALL_TIMEOUT_MS = 10 * 60_000;
+import { failure } from "./run-command.ts";
 
 /**
  * Makes the virtual environment of tests/real with Python's own `venv` and `pip`, unless the one that is there has the same
@@ -32,18 +30,4 @@ export async function makeEnvironment(): Promise<string | undefined> {
 
 async function stamp(): Promise<undefined> {
   await Bun.write(STAMP, Bun.file(REQUIREMENTS));
-}
-
-/** Runs a command and returns the end of what it printed if it failed. */
-async function failure(command: readonly string[]): Promise<string | undefined> {
-  const run = Bun.spawn([...command], {
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout: INSTALL_TIMEOUT_MS,
-  });
-  const [out, errors, code] = await Promise.all([run.stdout.text(), run.stderr.text(), run.exited]);
-  if (code === 0) return undefined;
-  const said = `${out}${errors}`.trim().split("\n").slice(-3).join(" ");
-  return `${command.slice(0, 4).join(" ")} failed: ${said || run.signalCode || code}`;
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_TENANT } from "../auth/caller.ts";
 import { isUsedUp } from "../keys/key-changes.ts";
 import { type KeyEntry, lastUseOf } from "../keys/key-entry.ts";
+import { mcpJson } from "../keys/key-mcp.ts";
 import { endOf } from "../keys/key-source.ts";
 import type { KeyLimits, KeyTerms } from "../keys/key-terms.ts";
 import type { LimitState } from "../limits/limit-state.ts";
@@ -44,13 +45,14 @@ export function heldKeyJson(entry: KeyEntry, states: readonly LimitState[]) {
 }
 
 /** What a key allows, as operators and its holder see it. */
-function termsJson({ name, tenant, models, limits, weight, class: urgency, expiresAt }: KeyTerms): TermsView {
+function termsJson({ name, tenant, models, limits, weight, mcp, class: urgency, expiresAt }: KeyTerms): TermsView {
   return {
     name,
     tenant: tenant ?? DEFAULT_TENANT,
     models: models ?? null,
     limits: limitsJson(limits),
     weight: weight ?? 1,
+    mcp: mcp ? mcpJson(mcp) : null,
     class: urgency ?? "normal",
     expires_at: timeText(expiresAt),
   };

@@ -20,6 +20,22 @@ const terms = {
   models: said(v.nullable(v.array(v.string())), "Names in which `*` stands for any characters; null for all models."),
   limits: said(v.record(v.string(), v.any()), "The limits that are set, by their names."),
   weight: v.number(),
+  mcp: said(
+    v.nullable(
+      v.object({
+        relays: said(
+          v.optional(v.array(v.string())),
+          "Ids of relays, in which `*` stands for any characters; absent: all.",
+        ),
+        tools: said(v.optional(v.array(v.string())), "Tools that the key may use, as patterns; absent: all of them."),
+        prompts: said(v.optional(v.array(v.string())), "Prompts, as patterns."),
+        resources: said(v.optional(v.array(v.string())), "URIs of resources, as patterns."),
+        parallel: said(v.optional(v.number()), "Calls of relays that may run at once."),
+        requests_per_minute: said(v.optional(v.number()), "Calls of relays within a minute."),
+      }),
+    ),
+    "What the key may do at relays that leave it to this server who may call; null for everything.",
+  ),
   class: v.picklist(["interactive", "normal", "background"]),
   expires_at: time("RFC 3339; null for a key that does not expire."),
   hint: said(v.string(), "The beginning of the key, by which its holder recognizes it."),

@@ -22,6 +22,8 @@ export interface TermsView {
   /** The limits that are set, by their names. */
   readonly limits: Readonly<Record<string, string | number>>;
   readonly weight: number;
+  /** What the key may do at connector relays, by the names of the fields that set it; null for everything. */
+  readonly mcp: Readonly<Record<string, number | readonly string[]>> | null;
   readonly class: "interactive" | "normal" | "background";
   /** RFC 3339, like all times here; null for a key that does not expire. */
   readonly expires_at: string | null;

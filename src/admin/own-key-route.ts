@@ -50,6 +50,6 @@ export function ownKeyRoute({ auth, book, limitStates, tenants, tenantStates }: 
 
 /** Returns the same for a caller without a made key, who has no limits of this sort. */
 function callerJson({ name, tenant, weight, class: urgency }: Caller) {
-  const terms = { name, tenant, models: null, limits: {}, weight, class: urgency, expires_at: null };
+  const terms = { name, tenant, models: null, limits: {}, weight, mcp: null, class: urgency, expires_at: null };
   return { id: name, ...terms, kind: "client", hint: null, used: [] };
 }

@@ -2,6 +2,7 @@ import type { Audit } from "../audit/audit.ts";
 import type { Config } from "../config.ts";
 import type { Fault } from "../errors.ts";
 import type { Visit } from "../http/visit.ts";
+import type { ConnectorTokens } from "../oauth/connector.ts";
 import type { Deps } from "../system/deps.ts";
 import { type AccessChanges, countChanges, type OpenedSide, openedBy } from "./access-changes.ts";
 import { addressBucket, createProxies } from "./addresses.ts";
@@ -14,16 +15,18 @@ import {
   createCaller,
 } from "./caller.ts";
 import { Callers, type IdleTimeouts, type RequestsElsewhere } from "./callers.ts";
+import { type ConnectorDoor, createConnectorDoor } from "./connector-door.ts";
 import { type AccessLists, createGates, type Gates } from "./gates.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 import type { Joining } from "./joining.ts";
-import { configuredKeys, type KeySource, type KeySources } from "./keys.ts";
+import { combineKeys, configuredKeys, type KeySource, type KeySources } from "./keys.ts";
 import { createOidcDoor, type OidcDoor } from "./oidc-door.ts";
 import { OidcFlows } from "./oidc-flows.ts";
 import { oidcOwner } from "./oidc-roles.ts";
 import { createOperatorDoor, createSignInDoor, type OperatorDoor, type SignInDoor } from "./operator-door.ts";
 import { createPageGuard, createRoleGuard } from "./page-guard.ts";
 import { Refusals, type RefusalsElsewhere } from "./refusals.ts";
+import { RelayLimits } from "./relay-limits.ts";
 import { SignIns } from "./sign-ins.ts";
 import { type SignOutRecords, SignOuts } from "./sign-outs.ts";
 import { type SharedSecret, TokenKeys } from "./token-keys.ts";
@@ -72,6 +75,8 @@ export interface Auth extends ClientDoor, Access {
   readonly workers: WorkerDoor;
   readonly operators: OperatorDoor;
   readonly signIns: SignInDoor;
+  /** The door of relays whose callers sign in to this server. */
+  readonly connectors: ConnectorDoor;
   /** Sign-ins by an issuer; undefined without one. */
   readonly oidc: OidcDoor | undefined;
   /** The sign-ins that were ended early, which other servers must know. */
@@ -106,6 +111,8 @@ export interface AuthOptions {
   readonly identity?: IdentityProvider | undefined;
   /** Trades join tokens; undefined for a server that makes no keys. */
   readonly joining?: Joining | undefined;
+  /** The authorization server for connector relays; absent: their callers send keys. Not called before the first request. */
+  readonly connectorTokens?: (() => ConnectorTokens | undefined) | undefined;
   /** Records sign-ins; undefined if nobody does. */
   readonly audit?: Audit | undefined;
   /** What the other servers of a cluster count; absent where this server is the only one. */
@@ -155,8 +162,10 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
   const gatesFor = (next: AccessLists): Gates => {
     const { maxRequestsPerKey, clusterName } = config;
     const listed = options.keys ?? configuredKeys({ ...next, maxRequestsPerKey, clusterName });
+    apiKeys = made ? combineKeys(listed, made).api : listed.api;
     return createGates(gateParts, listed, next, standIn, made, signInOwner);
   };
+  let apiKeys: KeySource;
   let lists: AccessLists = config;
   let gates = gatesFor(lists);
   const deriveTokenKeys = (): void => {
@@ -186,6 +195,15 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     audit: options.audit,
     joining: options.joining,
   };
+  const connectors = createConnectorDoor({
+    gates: () => gates,
+    keys: () => apiKeys,
+    refusals,
+    callers,
+    limits: new RelayLimits(clock, options.elsewhere?.requests),
+    tokens: options.connectorTokens ?? (() => undefined),
+    userLimits: limits,
+  });
   const oidc =
     identity && signInOwner !== undefined
       ? createOidcDoor({
@@ -211,6 +229,7 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
     workers: createWorkerDoor(parts),
     operators: createOperatorDoor(parts),
     signIns: createSignInDoor(parts),
+    connectors,
     oidc,
     signOuts,
     get isClientOpen() {

@@ -1,3 +1,5 @@
+import type { McpRules } from "../wire/mcp-call.ts";
+
 /** The part of the server that refused a request. */
 export type AuthSurface = "api" | "state" | "transfer" | "worker" | "relay";
 
@@ -6,6 +8,17 @@ export type ClientSurface = "api" | "transfer" | "open";
 
 /** The urgency of a caller's jobs, compared with those of other callers. */
 export type CallerClass = "interactive" | "normal" | "background";
+
+/** What a caller may do at connector relays, whose callers this server lets in. An absent member restricts nothing. */
+export interface RelayTerms {
+  /** Whether the caller may call the relay with this id. */
+  mayCall(relayId: string): boolean;
+  /** What the caller may use of a relay, which the relay enforces. */
+  readonly rules?: McpRules;
+  /** Calls that may run at once, at all relays together. Streams that only listen do not count. */
+  readonly parallel?: number;
+  readonly requestsPerMinute?: number;
+}
 
 /** The limits on one caller's concurrent use. */
 export interface CallerLimits {
@@ -28,12 +41,14 @@ export interface Caller {
   readonly limits: CallerLimits;
   /** The id of the key that was made for the caller. Absent for configured keys, roles and callers without a key. */
   readonly keyId?: string | undefined;
-  /** The name of the program that the holder of the key has let in; absent for a caller with the key itself. */
-  readonly client?: string | undefined;
   /** The header, in lower case, that names the end user behind each request. Absent: `END_USER_HEADERS` does. */
   readonly userHeader?: string | undefined;
   /** `own`: workers that serve only the caller's tenant come before others. */
   readonly prefer?: "own" | undefined;
+  /** What the caller may do at connector relays; absent: everything. */
+  readonly relays?: RelayTerms | undefined;
+  /** The name of the program that calls by a grant of the caller; absent for a caller that sends a key. */
+  readonly client?: string | undefined;
   /**
    * Returns whether the caller may use the model of this name. A stand-in, such as another quantization, counts as the
    * model.

@@ -1,7 +1,7 @@
 import { Fault } from "../errors.ts";
 import { routeOf } from "../http/route-label.ts";
 import type { Visit } from "../http/visit.ts";
-import type { ActiveCaller, Caller, CallerClass, CallerLimits } from "./caller.ts";
+import type { ActiveCaller, Caller, CallerClass, CallerLimits, RelayTerms } from "./caller.ts";
 
 /** The part of the listener that callers need: the idle timeout of a request's connection. */
 export interface IdleTimeouts {
@@ -153,6 +153,10 @@ class Stay implements ActiveCaller {
 
   get prefer(): "own" | undefined {
     return this.#who.prefer;
+  }
+
+  get relays(): RelayTerms | undefined {
+    return this.#who.relays;
   }
 
   may(model: string): boolean {

@@ -32,6 +32,16 @@ export interface KeySource {
   find(hash: string): KeyRecord | undefined;
   /** Whether any key of this source stands for this owner. A worker's id is free for others once no source says so. */
   hasOwner(owner: string): boolean;
+  /**
+   * Returns an owner name that stands for the secret with this hash alone, so that it ends with it: see `Holder`. Undefined for a
+   * hash that `find` does not know. Absent if no secret of this source can grant access.
+   */
+  secretOwner?(hash: string): string | undefined;
+  /**
+   * Returns the hash of the secret for which such an owner name stands, valid or not; undefined if no secret of this source does.
+   * Given if and only if `secretOwner` is.
+   */
+  hashOf?(owner: string): string | undefined;
   /** Notes that a key was used to get in. Absent if the source keeps no times. */
   used?(record: KeyRecord): void;
   /**
@@ -104,6 +114,9 @@ function combined(listed: KeySource, made: KeySource): KeySource {
     },
     find: (hash) => made.find(hash) ?? (hasEnded(hash) ? undefined : listed.find(hash)),
     hasOwner: (owner) => listed.hasOwner(owner) || made.hasOwner(owner),
+    // As in `find`, a key that is in both is the made one.
+    secretOwner: (hash) => made.secretOwner?.(hash) ?? (hasEnded(hash) ? undefined : listed.secretOwner?.(hash)),
+    hashOf: (owner) => made.hashOf?.(owner) ?? listed.hashOf?.(owner),
     used(record) {
       listed.used?.(record);
       made.used?.(record);
@@ -123,11 +136,13 @@ function listedKeys(kind: string, keys: readonly string[], maxRequests: number, 
     const caller = createCaller(`${kind}:${index + 1}`, { maxRequests });
     if (!records.has(hash)) records.set(hash, { ...caller, owner: ownerName(key, cluster) });
   }
-  const owners = new Set(Array.from(records.values(), ({ owner }) => owner));
+  const hashes = new Map(Array.from(records, ([hash, { owner }]) => [owner, hash]));
   return {
     isEmpty: records.size === 0,
     find: (hash) => records.get(hash),
-    hasOwner: (owner) => owners.has(owner),
+    hasOwner: (owner) => hashes.has(owner),
+    secretOwner: (hash) => records.get(hash)?.owner,
+    hashOf: (owner) => hashes.get(owner),
   };
 }
 

@@ -24,6 +24,23 @@ export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range>
   return scanMembers(bytes, at, members) ? members : undefined;
 }
 
+/** As `membersOf`, but undefined also for an object with equal keys, of which another parser may count the first one. */
+export function uniqueMembersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range> | undefined {
+  const members = new UniqueMembers();
+  return scanMembers(bytes, at, members) && !members.hasEqual ? members : undefined;
+}
+
+/** Members that remember whether one of them was there twice. */
+class UniqueMembers extends Map<string, Range> {
+  hasEqual = false;
+
+  override delete(key: string): boolean {
+    const was = super.delete(key);
+    this.hasEqual ||= was;
+    return was;
+  }
+}
+
 /**
  * The members of an object whose bytes may end in its middle, as far as they are there. The range of a container that is cut
  * off ends with the bytes; any other value that may be cut off is left out. Undefined if the bytes begin no object.

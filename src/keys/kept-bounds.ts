@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { cleanText } from "../wire/clean-text.ts";
 import type { KeyKind } from "./key-entry.ts";
+import { mcpJson } from "./key-mcp.ts";
 import { keySpecSchema } from "./key-spec.ts";
 import type { KeyTerms } from "./key-terms.ts";
 import type { limitFields } from "./limit-spec.ts";
@@ -53,6 +54,7 @@ export function areTermsInBounds(kind: KeyKind, terms: KeyTerms): boolean {
       on_limit: limits.onLimit,
     } satisfies Record<keyof typeof limitFields, unknown>,
     weight: terms.weight,
+    mcp: terms.mcp && mcpJson(terms.mcp),
     class: terms.class,
     user_header: terms.userHeader,
     prefer: terms.prefer,

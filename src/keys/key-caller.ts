@@ -3,6 +3,7 @@ import type { KeyRecord } from "../auth/keys.ts";
 import { CREDENTIAL_HEADERS } from "../system/credential-headers.ts";
 import type { WorkerTerms } from "../wire/worker-terms.ts";
 import type { KeyEntry } from "./key-entry.ts";
+import { toRelayTerms } from "./key-mcp.ts";
 import { compileGlobs } from "./model-globs.ts";
 
 /** Returns the name of a key's caller in logs and counts: `key:7f3kq2m9x0ab`, or `file:ci` for a key of `KEYS_FILE`. */
@@ -21,7 +22,7 @@ export function keyIdOfCaller(name: string): string | undefined {
  * if an earlier version has accepted it.
  */
 export function toKeyRecord(entry: KeyEntry, maxRequests: number): KeyRecord {
-  const { id, models, tenant, weight, userHeader, prefer } = entry;
+  const { id, models, tenant, weight, userHeader, prefer, mcp } = entry;
   return {
     name: callerName(entry),
     tenant: tenant ?? DEFAULT_TENANT,
@@ -33,6 +34,7 @@ export function toKeyRecord(entry: KeyEntry, maxRequests: number): KeyRecord {
     keyId: id,
     ...(userHeader !== undefined && !CREDENTIAL_HEADERS.has(userHeader.toLowerCase()) && { userHeader }),
     ...(prefer !== undefined && { prefer }),
+    ...(mcp !== undefined && { relays: toRelayTerms(mcp) }),
     ...(entry.kind === "worker" && { worker: termsOf(entry) }),
   };
 }

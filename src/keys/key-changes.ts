@@ -47,12 +47,14 @@ export function newEntry(
 }
 
 /** Returns the entry after a change of its terms; the same entry if the change says nothing new. */
-export function patched(entry: KeyEntry, { terms, limits }: KeyPatch): KeyEntry {
+export function patched(entry: KeyEntry, { terms, limits, mcp }: KeyPatch): KeyEntry {
   assertChangeable(entry);
+  const ofRelays = withoutUndefined({ ...entry.mcp, ...mcp });
   const next = withoutUndefined({
     ...entry,
     ...terms,
     limits: withoutUndefined({ ...entry.limits, ...limits }),
+    mcp: Object.keys(ofRelays).length > 0 ? ofRelays : undefined,
   });
   return Bun.deepEquals(next, entry) ? entry : { ...next, revision: revisionAfter(entry.revision) };
 }

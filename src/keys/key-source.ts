@@ -1,7 +1,7 @@
 import type { KeyRecord, KeyRefusal, KeySource } from "../auth/keys.ts";
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
-import { callerName, readOwner } from "./key-caller.ts";
+import { callerName, ownerOfSecret, readOwner } from "./key-caller.ts";
 import { type FormerSecret, type KeyEntry, type KeyKind, KIND_NAMES } from "./key-entry.ts";
 import type { HashedKey, KeyIndex } from "./key-index.ts";
 import { readKeyText } from "./key-text.ts";
@@ -60,6 +60,15 @@ export function createKeySource({ kind, index, clock, hasAny, onUse, standing }:
       if (!named || entry?.kind !== kind) return false;
       const secret = secretOf(entry, named.digest);
       return secret !== undefined && endOf(entry, clock.now(), secret.validUntil) === undefined;
+    },
+    secretOwner(hash) {
+      const record = this.find(hash);
+      return record?.keyId === undefined ? undefined : ownerOfSecret(record.keyId, hash);
+    },
+    hashOf(owner) {
+      const named = readOwner(owner);
+      const entry = named && index.get(named.id)?.entry;
+      return named?.digest === undefined || !entry ? undefined : secretOf(entry, named.digest)?.hash;
     },
     used({ keyId }) {
       if (keyId !== undefined) onUse(keyId);

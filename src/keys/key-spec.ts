@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { type KeyEntry, type KeyKind, KIND_NAMES } from "./key-entry.ts";
+import { type KeyMcp, mcpFields, mcpSchema, NO_MCP, toMcp } from "./key-mcp.ts";
 import type { KeyLimits, KeyTerms } from "./key-terms.ts";
 import { changes, limitFields, limitsSchema, MAX_RATE, NO_LIMITS, toLimits } from "./limit-spec.ts";
 import { type Read, wrong } from "./spec-faults.ts";
@@ -24,8 +25,9 @@ export interface KeySpec {
 
 /** What a change sets; a member that is undefined is removed, and one that is absent stays as it is. */
 export interface KeyPatch {
-  readonly terms: Partial<Omit<KeyTerms, "limits">>;
+  readonly terms: Partial<Omit<KeyTerms, "limits" | "mcp">>;
   readonly limits: Partial<KeyLimits>;
+  readonly mcp?: Partial<KeyMcp>;
 }
 
 /** A worker's own bound is far below. */
@@ -37,6 +39,7 @@ const fields = {
   limits: removable(limitsSchema),
   weight: removable(weightField),
   class: removable(v.picklist(["interactive", "normal", "background"], "interactive, normal or background")),
+  mcp: removable(mcpSchema),
   user_header: removable(headerField),
   prefer: removable(v.literal("own", "own")),
   tenants: removable(tenantsField),
@@ -62,6 +65,7 @@ const MEANT_FOR: Readonly<Partial<Record<Field, readonly KeyKind[]>>> = {
   limits: ["client"],
   weight: ["client"],
   class: ["client"],
+  mcp: ["client"],
   user_header: ["client"],
   prefer: ["client"],
   tenants: ["worker", "join"],
@@ -69,7 +73,11 @@ const MEANT_FOR: Readonly<Partial<Record<Field, readonly KeyKind[]>>> = {
   max_uses: ["join"],
 };
 
-const FIELDS = { what: "key", outer: ["name", "kind", ...Object.keys(fields)], inner: Object.keys(limitFields) };
+const FIELDS = {
+  what: "key",
+  outer: ["name", "kind", ...Object.keys(fields)],
+  inner: [...Object.keys(limitFields), ...Object.keys(mcpFields)],
+};
 
 /** Reads a request for a key. */
 export function readKeySpec(value: unknown): Read<KeySpec> {
@@ -78,8 +86,10 @@ export function readKeySpec(value: unknown): Read<KeySpec> {
   const { kind, name, ...rest } = read.output;
   const misplaced = findMisplaced(rest, kind);
   if (misplaced) return misplaced;
-  const { terms, limits } = toPatch(rest);
-  return { ok: true, value: { kind, terms: { ...terms, name, limits } } };
+  const { terms, limits, mcp } = toPatch(rest);
+  // Nothing is to be removed of a key that does not exist yet.
+  const isSet = mcp !== undefined && Object.values(mcp).some((each) => each !== undefined);
+  return { ok: true, value: { kind, terms: { ...terms, name, limits, ...(isSet && { mcp }) } } };
 }
 
 /** Reads a change of a key of this kind. */
@@ -103,7 +113,7 @@ function findMisplaced(given: Given, kind: KeyKind): Read<never> | undefined {
 }
 
 function toPatch(given: Given): KeyPatch {
-  const { limits, ...rest } = given;
+  const { limits, mcp, ...rest } = given;
   const terms = {
     name: rest.name,
     tenant: rest.tenant,
@@ -119,7 +129,12 @@ function toPatch(given: Given): KeyPatch {
   };
   // A null for the limits as a whole takes each of them away.
   const all = limits === null ? NO_LIMITS : (limits ?? {});
-  return { terms: changes(terms), limits: toLimits(all) };
+  const ofRelays = toMcp(mcp === null ? NO_MCP : (mcp ?? {}));
+  return {
+    terms: changes(terms),
+    limits: toLimits(all),
+    ...(Object.keys(ofRelays).length > 0 && { mcp: ofRelays }),
+  };
 }
 
 /** Whether a request names the kind of a key where no field of that name is. */

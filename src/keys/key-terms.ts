@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { CallerClass } from "../auth/caller.ts";
+import { type KeyMcp, keptMcp } from "./key-mcp.ts";
 
 /** What a request does at a limit that is not a used-up budget: it waits for its turn, or it is refused. */
 export type OnLimit = "wait" | "refuse";
@@ -37,6 +38,8 @@ export interface KeyTerms {
   readonly weight?: number | undefined;
   /** `normal` unless given. */
   readonly class?: CallerClass | undefined;
+  /** What a client may do at connector relays; everything unless given. */
+  readonly mcp?: KeyMcp | undefined;
   /** The header, in lower case, that names the end user behind each request. */
   readonly userHeader?: string | undefined;
   /** `own`: workers that serve only the key's tenant come before others. */
@@ -77,6 +80,7 @@ export const keptTerms = {
   limits: limitsSchema,
   weight: count,
   class: v.optional(v.picklist(["interactive", "normal", "background"])),
+  mcp: v.optional(keptMcp),
   userHeader: text,
   prefer: v.optional(v.literal("own")),
   tenants: v.optional(v.array(v.string())),

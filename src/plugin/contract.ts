@@ -5,6 +5,7 @@ import type { Config } from "../config.ts";
 import type { Fault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { Listener } from "../http/listener.ts";
+import type { ConnectorRelays } from "../oauth/connector.ts";
 import type { Charges } from "../pool/charge.ts";
 import type { Table, Values } from "../settings/setting.ts";
 import type { Deps } from "../system/deps.ts";
@@ -71,6 +72,8 @@ export interface Plugin {
   readonly catalog?: ModelCatalog;
   readonly workers?: WorkerOperator;
   readonly jobs?: JobOperator;
+  /** The relays that leave it to this server who may call them. */
+  readonly connectors?: ConnectorRelays;
   readonly lifecycle?: Lifecycle;
 }
 

@@ -2,6 +2,7 @@ import { hostname, tmpdir } from "node:os";
 import { SERVER_ID, toServerId } from "../system/server-id.ts";
 import { clusterTable } from "./cluster-table.ts";
 import { doorTable } from "./door-table.ts";
+import { grantTable } from "./grant-table.ts";
 import { duration, durationOrAny, host, integer, parsed, path, size, word } from "./kinds.ts";
 import { logLevel } from "./log-level.ts";
 import { mergeTables } from "./merge-tables.ts";
@@ -54,6 +55,7 @@ function ownTable(knownPlugins: readonly string[]) {
       help: "Separate address for /metrics, which the public listener then no longer serves. A bare port uses HOST.",
     }),
     ...doorTable,
+    ...grantTable,
     trustedProxies: setting(addressRanges, {
       variable: "TRUSTED_PROXIES",
       // Loopback, private and link-local ranges: where a reverse proxy in front of the server usually is.

@@ -199,11 +199,45 @@ export function workerTable(hostname: string) {
       absent: undefined,
       help: "YAML or JSON file with several MCP servers, for the kind mcp; each gets its own relay.",
     }),
+    mcpOneUrl: unset(
+      { schema: parsed((text) => (isId(text) ? text : undefined)), placeholder: "id", accepts: ID_FORM },
+      {
+        variable: "MCP_ONE_URL",
+        flag: "one-url",
+        absent: undefined,
+        help: "Id of one more relay that serves all servers of that file behind one URL. MCP_ACCESS and AUTH_TOKEN are then for its callers.",
+      },
+    ),
+    mcpOneUrlOnly: setting(word(["true", "false"]), {
+      variable: "MCP_ONE_URL_ONLY",
+      flag: "one-url-only",
+      default: "false",
+      help: "Whether the servers behind MCP_ONE_URL have no relays of their own.",
+    }),
+    mcpToolSearch: setting(word(["true", "false", "auto"]), {
+      variable: "MCP_TOOL_SEARCH",
+      flag: "tool-search",
+      default: "false",
+      help: "Whether clients of MCP_ONE_URL get a tool that finds tools, and one that calls them, instead of a list of all; auto: if there are more than 100.",
+    }),
+    mcpAccess: unset(word(["none", "token", "oauth", "connector"]), {
+      variable: "MCP_ACCESS",
+      flag: "access",
+      absent: undefined,
+      says: "not set; token if AUTH_TOKEN is set, oauth if MCP_OAUTH is true, else none",
+      help: "Who may call the MCP server: none: anyone who knows the URL; token: who sends AUTH_TOKEN; oauth: who signs in to the MCP server itself; connector: who signs in to the Moorage server, or has a client's key of it.",
+    }),
     mcpOauth: setting(word(["true", "false"]), {
       variable: "MCP_OAUTH",
       flag: "oauth",
       default: "false",
       help: "Whether callers authenticate with the MCP server itself by OAuth, which then receives their bearer tokens.",
+    }),
+    mcpAuditArguments: setting(word(["true", "false"]), {
+      variable: "MCP_AUDIT_ARGUMENTS",
+      flag: "audit-arguments",
+      default: "false",
+      help: "Whether the server records the arguments of calls, which may be private, and not only the names of tools.",
     }),
     mcpShared: setting(word(["true", "false", "serial"]), {
       variable: "MCP_SHARED",

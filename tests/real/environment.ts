@@ -17,3 +17,28 @@ export const PYTHON_PACKAGES: Need = {
   package: "python-packages",
   install: "bun run test:real",
 };
+
+/** The directory into which the programs of tests/real/npm are installed. */
+export const NPM_ENVIRONMENT = join(import.meta.dir, "../../node_modules/.cache/npm-programs");
+/** Holds the names and pins of these programs. */
+export const NPM_PROGRAMS = join(import.meta.dir, "npm");
+/** The program of Claude Code, which its package has built for each system. */
+export const CLAUDE_CODE = join(
+  NPM_ENVIRONMENT,
+  `node_modules/@anthropic-ai/claude-code-${process.platform}-${process.arch}`,
+  process.platform === "win32" ? "claude.exe" : "claude",
+);
+/** Written after the installation, like the other stamp. */
+export const NPM_STAMP = join(NPM_ENVIRONMENT, "installed.txt");
+
+/** The pinned programs from npm that are no development packages. */
+export const NPM_PACKAGES: Need = {
+  name: "programs of tests/real/npm",
+  isThere: () => existsSync(NPM_STAMP) && readFileSync(NPM_STAMP, "utf8") === readFileSync(pins(), "utf8"),
+  package: "npm-packages",
+  install: "bun run test:real",
+};
+
+function pins(): string {
+  return join(NPM_PROGRAMS, "bun.lock");
+}

@@ -47,12 +47,22 @@ export async function runPython(name: string, args: readonly string[]): Promise<
 }
 
 /** Runs a script of `tests/real/clients` and returns the JSON object that it printed. */
-export async function runClient(name: string, args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
-  return JSON.parse(await outputOf(join(import.meta.dir, "clients", name), args));
+export async function runClient(
+  name: string,
+  args: readonly string[],
+  env?: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, unknown>>> {
+  return JSON.parse(await outputOf(join(import.meta.dir, "clients", name), args, env));
 }
 
-async function outputOf(script: string, args: readonly string[]): Promise<string> {
+/** `env` is the script's whole environment; that of the tests if it is left out. */
+async function outputOf(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<string> {
   const child = Bun.spawn([PYTHON, script, ...args], {
+    env,
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

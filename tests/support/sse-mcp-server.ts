@@ -2,7 +2,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { Server } from "@modelcontextprotocol/sdk/server/index.js";
 import { SSEServerTransport } from "@modelcontextprotocol/sdk/server/sse.js";
-import { CallToolRequestSchema, CreateMessageResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import {
+  CallToolRequestSchema,
+  CreateMessageResultSchema,
+  ListToolsRequestSchema,
+} from "@modelcontextprotocol/sdk/types.js";
 
 /** A small MCP server that speaks HTTP+SSE, the transport of 2024-11-05. */
 export interface SseMcpServer {
@@ -59,6 +63,9 @@ export async function startSseMcpServer({ hello = Promise.resolve() } = {}): Pro
 
 function serverFor(): Server {
   const server = new Server({ name: "sse", version: "1" }, { capabilities: { tools: {} } });
+  server.setRequestHandler(ListToolsRequestSchema, () => ({
+    tools: [{ name: "ask", inputSchema: { type: "object" } }],
+  }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, _meta } }, extra) => {
     if (name === "hang") return new Promise(() => {});
     if (name === "progress" && _meta?.progressToken !== undefined) {

@@ -1,10 +1,21 @@
-/** `${NAME}`, `${env:NAME}` and `${NAME:-default}`, as in the files of MCP clients. */
-const VARIABLE = /\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g;
+/**
+ * `${NAME}`, `${env:NAME}` and `${NAME:-default}`, as in the files of MCP clients, and `${input:id}`, a value that an editor
+ * asks its user for.
+ */
+const VARIABLE = /\$\{(?:input:([^{}]{1,100})|(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?)\}/g;
 
 /** Returns the names of the variables that a text refers to. */
 export function variablesIn(text: string): readonly string[] {
-  // The pattern's first group always takes part in a match.
-  return Array.from(text.matchAll(VARIABLE), ([, name]) => name ?? "");
+  return Array.from(text.matchAll(VARIABLE), ([, input, name]) => name ?? inputVariable(input ?? ""));
+}
+
+/** Returns the variable that stands for an editor's input: GITHUB_TOKEN for `github-token`. */
+function inputVariable(id: string): string {
+  const name = id
+    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/[^A-Za-z0-9]+/g, "_")
+    .toUpperCase();
+  return /^[A-Z_]/.test(name) ? name : `INPUT_${name}`;
 }
 
 /** Expands environment variables in the texts of a file, and collects the faults. */
@@ -23,14 +34,18 @@ export class Expansion {
 
   /** Returns the text with its variables expanded. */
   fill(text: string): string {
-    const filled = text.replace(VARIABLE, (_written, name: string, instead: string | undefined) => {
-      const value = this.#env[name] ?? (name === "userHome" ? this.#env["HOME"] : undefined) ?? instead;
-      if (value === undefined) this.#faults.add(missing(name));
+    const filled = text.replace(VARIABLE, (_written, input?: string, name?: string, instead?: string) => {
+      const value = input === undefined ? this.#valueOf(name ?? "", instead) : this.#env[inputVariable(input)];
+      if (value === undefined) this.#faults.add(input === undefined ? missing(name ?? "") : notAsked(input));
       return value ?? "";
     });
     const rest = /\$\{([^}]{0,40})/.exec(text.replace(VARIABLE, ""))?.[1];
-    if (rest !== undefined) this.#faults.add(unknown(rest));
+    if (rest !== undefined) this.#faults.add(`\${${rest}} is not known: only \${NAME} and \${NAME:-default} are`);
     return filled;
+  }
+
+  #valueOf(name: string, instead: string | undefined): string | undefined {
+    return this.#env[name] ?? (name === "userHome" ? this.#env["HOME"] : undefined) ?? instead;
   }
 }
 
@@ -48,8 +63,6 @@ function missing(name: string): string {
     : `the variable ${name} is not set`;
 }
 
-function unknown(written: string): string {
-  return written.startsWith("input:")
-    ? `\${${written}} is a value that an editor asks for; put it into a variable of the environment, and write \${NAME} instead`
-    : `\${${written}} is not known: only \${NAME} and \${NAME:-default} are`;
+function notAsked(input: string): string {
+  return `\${input:${input}} is a value that an editor asks for; set the variable ${inputVariable(input)} instead`;
 }

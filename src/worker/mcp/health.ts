@@ -2,7 +2,7 @@ import type { ControlMessage } from "../../wire/worker-messages.ts";
 
 /** The health of the MCP server behind a relay, as far as the relay has seen, and what the public server was told of it. */
 export class UpstreamHealth {
-  readonly #onChange: () => void;
+  #onChange: () => void;
   /** Why the MCP server does not work; undefined while no failure is known. */
   #reason: string | undefined;
   #told: string | undefined;
@@ -10,6 +10,11 @@ export class UpstreamHealth {
 
   /** `onChange` is called when the public server has to be told something new. */
   constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
+
+  /** Replaces what is called when the public server has to be told something new. */
+  tell(onChange: () => void): void {
     this.#onChange = onChange;
   }
 

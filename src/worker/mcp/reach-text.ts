@@ -4,22 +4,27 @@ export interface Reach {
   /** The MCP server, described for people. */
   readonly what: string;
   readonly url: string;
-  readonly access: "none" | "token" | "oauth";
+  readonly access: "none" | "token" | "oauth" | "connector";
 }
 
 /** Describes where clients reach the MCP server, with a command for one of them. The token itself is never printed. */
 export function reachText({ name, what, url, access }: Reach): string {
   const header = access === "token" ? ' --header "Authorization: Bearer $AUTH_TOKEN"' : "";
-  const openness =
-    access === "none" ? ["Anybody who knows this URL may call; with --auth-token the relay requires a token."] : [];
   return [
     `MCP clients reach ${what} at`,
     `  ${url}`,
     "For example, with Claude Code:",
     `  claude mcp add --transport http ${toWord(name)} ${url}${header}`,
-    ...openness,
+    ...(NOTES[access] ?? []),
   ].join("\n");
 }
+
+const NOTES: Readonly<Partial<Record<Reach["access"], readonly string[]>>> = {
+  none: [
+    "Anybody who knows this URL may call; with --auth-token the relay requires a token, and with --access connector a sign-in.",
+  ],
+  connector: ["Callers sign in at the Moorage server, or send a client's key of it as a bearer token."],
+};
 
 /** Returns the name in a form that needs no quotes in a shell and that clients accept. */
 function toWord(name: string): string {

@@ -1,7 +1,7 @@
-import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { isWeakKey } from "../../system/key-strength.ts";
 import { VERSION } from "../../system/version.ts";
+import { RULE_LISTS } from "../../wire/mcp-call.ts";
 import type { WorkerSettings } from "../args.ts";
 import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
@@ -9,22 +9,20 @@ import type { LinkKeys } from "../link-keys.ts";
 import type { ProxyChoice } from "../outgoing-proxy.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
-import { childEnv } from "./bridge/child-env.ts";
-import type { SessionLimits } from "./bridge/sessions.ts";
-import { createStdioBridge } from "./bridge/stdio-bridge.ts";
+import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
-import { guarded } from "./guard.ts";
-import { UpstreamHealth } from "./health.ts";
-import type { McpServer } from "./mcp-server.ts";
+import { createInventory } from "./inventory.ts";
+import type { Access, McpServer, McpSource } from "./mcp-server.ts";
+import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
-import { createUrlUpstream, type Upstream } from "./url-upstream.ts";
+import { restricted } from "./restricted.ts";
+import { compileRules, intersect } from "./rules.ts";
+import { withInventory } from "./serve-inventory.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
   readonly random: () => number;
-  /** The environment of child processes, before the worker's secrets are removed. */
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly retry?: RetryLimits | undefined;
   readonly proxyFor: ProxyChoice;
   /** Returns the keys of a worker that joins or has joined; absent or undefined: those of the settings. */
@@ -36,26 +34,30 @@ const MAX_CALLS = 10_000;
 /** How long a call may remain unanswered unless the server names a limit. */
 const SILENCE_MS = 30 * 60_000;
 
-/** Serves one MCP server through the public server until stopped. */
+/** Serves one MCP server through the public server until stopped. Who opened it closes it afterwards. */
 export function serveRelay(
   server: McpServer,
+  { upstream, health }: Served,
   settings: WorkerSettings,
   deps: Deps,
-  { print, random, env, retry = RETRY_LIMITS, proxyFor, keys }: RelayOptions,
+  { print, random, retry = RETRY_LIMITS, proxyFor, keys }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
-  const limits = { maxSessions: settings.mcpMaxSessions, idleMs: settings.mcpSessionIdleMs };
-  const health = new UpstreamHealth(() => dialer.announce());
-  const upstream = openUpstream(server, { env, proxyFor, limits, health, deps });
+  // Callers who sign in to the MCP server itself have credentials that the relay has not.
+  const inventory = access.kind === "oauth" ? undefined : createInventory(upstream, deps.clock);
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
   warnAboutUnused(server, deps.log);
-  if (access.kind === "token" && isWeakKey(access.token))
-    deps.log.warn("relay.weak_token", {
-      hint: "a token of fewer than 128 bits can be guessed: make one with `openssl rand -hex 16`",
+  if (server.rules !== undefined) {
+    const lists = RULE_LISTS.filter((list) => server.rules?.some((rules) => rules[list] !== undefined)).join(", ");
+    deps.log.info("relay.restricted", {
+      lists,
+      hint: "callers can use only what these lists of the servers file allow",
     });
+  }
+  warnAboutWeakTokens(access, deps.log);
   let isPrinted = false;
   const dialer: Dialer = new Dialer({
     kind: "mcp",
@@ -65,12 +67,24 @@ export function serveRelay(
     introduction: {
       first(known) {
         health.begin();
-        const info = { version: VERSION, upstream: kindOf(server), auth: access.kind };
+        const upstreamKind = kindOf(server);
+        const info = {
+          version: VERSION,
+          auth: toldAccess(access),
+          restricts: true,
+          ...(upstreamKind === undefined ? {} : { upstream: upstreamKind }),
+        };
         return { id: known, client_name: name, info };
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(access.kind === "token" ? guarded(upstream, access.token) : upstream),
+    backend: endpointOnly(
+      withInventory(
+        restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }),
+        inventory,
+        intersect(...(server.rules ?? []).map(compileRules)),
+      ),
+    ),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),
@@ -82,19 +96,18 @@ export function serveRelay(
       registered.resolve(given);
       if (isPrinted) return;
       isPrinted = true;
-      const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
       const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
-      print(reachText({ name: isIdMade ? name : (id ?? name), what, url, access: access.kind }));
+      print(reachText({ name: isIdMade ? name : (id ?? name), what: toWhat(source), url, access: toldAccess(access) }));
       reach?.look();
     },
   });
+  health.tell(() => dialer.announce());
   dialer.start();
   return {
     registered: registered.promise,
     async stop() {
       reach?.stop();
       await dialer.stop();
-      await upstream.close();
     },
   };
 }
@@ -102,43 +115,31 @@ export function serveRelay(
 /** Tells the owner which fields of a client's file have no effect. */
 function warnAboutUnused({ unused }: McpServer, log: Deps["log"]): void {
   if (unused === undefined) return;
-  const { ignored, toolLists } = unused;
-  if (ignored.length > 0)
-    log.warn("fields.ignored", { fields: ignored.join(", "), hint: "these fields mean nothing to a relay" });
-  if (toolLists.length > 0) {
-    const hint = "callers can use every tool of the server; a relay does not select tools";
-    log.warn("fields.not_enforced", { fields: toolLists.join(", "), hint });
-  }
+  log.warn("fields.ignored", { fields: unused.ignored.join(", "), hint: "these fields mean nothing to a relay" });
 }
 
-function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {
+function warnAboutWeakTokens(access: Access, log: Deps["log"]): void {
+  const hint = "a token of fewer than 128 bits can be guessed: make one with `openssl rand -hex 16`";
+  if (access.kind === "token" && isWeakKey(access.token)) log.warn("relay.weak_token", { hint });
+  const weak = access.kind === "callers" ? weakCallers(access.callers) : [];
+  if (weak.length > 0) log.warn("relay.weak_token", { callers: weak.join(", "), hint });
+}
+
+/** What the server is told about who may call. It does not matter there how many tokens there are. */
+function toldAccess({ kind }: Access): Exclude<Access["kind"], "callers"> {
+  return kind === "callers" ? "token" : kind;
+}
+
+/** Returns how the MCP server is spoken to; undefined for several servers behind one URL. */
+function kindOf({ source }: McpServer): "http" | "sse" | "stdio" | undefined {
+  if (source.kind === "hub") return undefined;
   if (source.kind === "command") return "stdio";
   return source.transport === "sse" ? "sse" : "http";
 }
 
-interface UpstreamOptions {
-  readonly env: RelayOptions["env"];
-  readonly proxyFor: ProxyChoice;
-  readonly limits: SessionLimits;
-  readonly health: UpstreamHealth;
-  readonly deps: Deps;
-}
-
-function openUpstream(
-  { source, access }: McpServer,
-  { env, proxyFor, limits, health, deps }: UpstreamOptions,
-): Upstream & Backend {
-  if (source.kind === "url")
-    return createUrlUpstream({
-      ...source,
-      isOauth: access.kind === "oauth",
-      proxy: proxyFor(source.url),
-      limits,
-      health,
-      deps,
-    });
-  const { command, args, directory, sharing, withheld } = source;
-  // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.
-  const childrensEnv = { ...childEnv(env, withheld), ...source.env };
-  return createStdioBridge({ command, args, directory, env: childrensEnv, sharing, limits, health, deps });
+/** Describes the MCP server for people. */
+function toWhat(source: McpSource): string {
+  if (source.kind === "url") return source.url;
+  if (source.kind === "hub") return `all of ${source.servers.map(({ key, name }) => key ?? name).join(", ")}`;
+  return `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
 }

@@ -13,13 +13,15 @@ const SECRET_MAPS = ["headers"] as const;
 export function secretVariables(entries: readonly (readonly [string, unknown])[]): readonly string[] {
   const names = entries.flatMap(([, entry]) => {
     if (!isRecord(entry)) return [];
-    const named = entry["auth_token_env"];
+    const callers = isRecord(entry["callers"]) ? Object.values(entry["callers"]).filter(isRecord) : [];
+    const named = [entry["auth_token_env"], ...callers.map((caller) => caller["token_env"])];
     const texts = [
       ...SECRET_TEXTS.map((key) => entry[key]),
       ...SECRET_MAPS.flatMap((key) => (isRecord(entry[key]) ? Object.values(entry[key]) : [])),
+      ...callers.map((caller) => caller["token"]),
     ];
     return [
-      ...(typeof named === "string" ? [named] : []),
+      ...named.filter((each) => typeof each === "string"),
       ...texts.flatMap((text) => (typeof text === "string" ? variablesIn(text) : [])),
     ];
   });

@@ -4,9 +4,14 @@ import { isRecord } from "../../json/parse.ts";
 import type { HeaderPairs } from "../../wire/heads.ts";
 import { ID_FORM, isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { parseBackendUrl } from "../server-url.ts";
+import { isOauth, readAccess, readRules } from "./access-fields.ts";
+import { CALLERS_TAKE, callersSchema, PATTERNS_TAKE, patternsSchema } from "./callers-field.ts";
 import { toOwnFields } from "./client-fields.ts";
 import { Expansion } from "./expansion.ts";
-import type { Access, FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
+import { UnusableEntry } from "./formats/entry-form.ts";
+import { readServersDocument } from "./formats/servers-document.ts";
+import type { FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
+import { type OneUrlGiven, type OneUrlReading, readOneUrl, withHub } from "./one-url.ts";
 import { readOwnerHeaders } from "./owner-headers.ts";
 import { secretVariables } from "./secret-variables.ts";
 
@@ -32,6 +37,12 @@ const entrySchema = v.object({
   auth_token: v.optional(text),
   auth_token_env: v.optional(text),
   oauth: v.optional(v.boolean()),
+  access: v.optional(v.picklist(["none", "token", "oauth", "connector"])),
+  callers: v.optional(callersSchema),
+  tools: v.optional(patternsSchema),
+  prompts: v.optional(patternsSchema),
+  resources: v.optional(patternsSchema),
+  audit_arguments: v.optional(v.boolean()),
   shared: v.optional(v.union([v.boolean(), v.literal("serial")])),
   disabled: v.optional(v.boolean()),
 });
@@ -48,12 +59,21 @@ const TAKES: Readonly<Record<string, string>> = {
   headers: "it takes a map of names to strings",
   id: `it takes ${ID_FORM}`,
   oauth: "it takes true or false",
+  access: "it takes none, token, oauth or connector",
+  callers: CALLERS_TAKE,
+  tools: PATTERNS_TAKE,
+  prompts: PATTERNS_TAKE,
+  resources: PATTERNS_TAKE,
+  audit_arguments: "it takes true or false",
   shared: "it takes true, false or serial",
   disabled: "it takes true or false",
 };
 
-/** Reads the servers, or lists everything that is wrong by server and key. No value of the file is repeated. */
-export function readServersFile(path: string, sources: FileSources): McpServersReading {
+/**
+ * Reads the servers, or lists everything that is wrong by server and key. No value of the file is repeated. `oneUrl` is the
+ * one URL for all of them that the settings name, if they do.
+ */
+export function readServersFile(path: string, sources: FileSources, oneUrl?: OneUrlGiven): McpServersReading {
   const fault = (why: string): McpServersReading => ({ servers: [], faults: [`servers: file ${path} ${why}`] });
   let written: string;
   try {
@@ -63,30 +83,47 @@ export function readServersFile(path: string, sources: FileSources): McpServersR
       `cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown reason"})`,
     );
   }
-  let document: unknown;
-  try {
-    // JSON is a subset of YAML.
-    document = Bun.YAML.parse(written);
-  } catch {
-    return fault("is neither YAML nor JSON");
-  }
-  const entries = entriesOf(document);
-  if (!entries) return fault("has no map `mcpServers` with a server under each name");
+  const document = readServersDocument(written);
+  if (typeof document === "string") return fault(document);
+  const { entries, own } = document;
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
-  const withheld = secretVariables(entries);
+  const ofHub = own["one_url"];
+  const withheld = secretVariables([...entries, ["one_url", ofHub]]);
   const readings = entries.map(([name, entry]) => readEntry(name, entry, { ...sources, withheld }));
   const servers = readings.flatMap(({ server }) => (server ? [server] : []));
   const faults = readings.flatMap((reading) => reading.faults);
   if (faults.length === 0 && servers.length === 0) return fault("has no server that is enabled");
-  return { servers, faults: [...faults, ...doubledIds(servers)].map((each) => `servers: ${each}`) };
+  const { hub, faults: ofUrl } = faults.length > 0 ? { faults: [] } : oneUrlOf(ofHub, oneUrl, servers, sources);
+  const relays = hub ? [...(isOnlyHub(hub) ? [] : servers), hub] : servers;
+  return { servers: relays, faults: [...faults, ...ofUrl, ...doubledIds(relays)].map((each) => `servers: ${each}`) };
 }
 
-/** Returns the entries. Most clients call the map `mcpServers`, some `servers`. */
-function entriesOf(document: unknown): readonly [string, unknown][] | undefined {
-  if (!isRecord(document)) return undefined;
-  const servers = document["mcpServers"] ?? document["servers"];
-  return isRecord(servers) ? Object.entries(servers) : undefined;
+/** Returns the relay for all servers, if the file or the settings want one. */
+function oneUrlOf(
+  written: unknown,
+  given: OneUrlGiven | undefined,
+  servers: readonly McpServer[],
+  { env }: FileSources,
+): OneUrlReading {
+  if (written === undefined || written === null) return given ? withHub(given, servers) : { faults: [] };
+  if (given) return { faults: ["one_url is in the file and in the settings; give only one of them"] };
+  return readOneUrl(written, servers, (fields) => {
+    const result = v.safeParse(entrySchema, fields);
+    if (!result.success) return unusable(result.issues)[0] ?? "it is not usable";
+    const expansion = new Expansion(env);
+    const entry = expanded(result.output, expansion);
+    const access = readAccess(entry, expansion, env);
+    const rules = readRules(entry, []);
+    if (typeof access === "string") return access;
+    if (typeof rules === "string") return rules;
+    if (access.kind === "oauth") return "it cannot use oauth";
+    return expansion.faults[0] ?? { access, rules, auditArguments: entry.audit_arguments ?? false };
+  });
+}
+
+function isOnlyHub({ source }: McpServer): boolean {
+  return source.kind === "hub" && source.isOnly;
 }
 
 /** What an entry is read with. */
@@ -101,35 +138,56 @@ interface EntryReading {
 }
 
 function readEntry(name: string, written: unknown, sources: EntrySources): EntryReading {
+  if (written instanceof UnusableEntry) return { faults: [`${name}: ${written.why}`] };
   if (!isRecord(written)) return { faults: [`${name} is not a map`] };
-  const { fields, ignored, toolLists, faults: unknown } = toOwnFields(written, KNOWN);
+  const { fields, ignored, rules: ofClients, faults: unknown } = toOwnFields(written, KNOWN);
   const result = v.safeParse(entrySchema, fields);
   if (!result.success) {
-    const faults = result.issues.map((issue) => {
-      const key = String(issue.path?.[0]?.key);
-      return `${name}.${key} is not usable; ${TAKES[key] ?? "it takes a text"}`;
-    });
-    return { faults: [...new Set(faults)] };
+    return { faults: unusable(result.issues).map((each) => `${name}.${each}`) };
   }
   if (result.output.disabled) return { faults: [] };
   const expansion = new Expansion(sources.env);
   const entry = expanded(result.output, expansion);
   const variables = readEnvFile(entry.envFile, sources.readFile);
-  const headers = readOwnerHeaders(Object.entries(toTexts(entry.headers ?? {})), expansion, entry.oauth === true);
+  const headers = readOwnerHeaders(Object.entries(toTexts(entry.headers ?? {})), expansion, isOauth(entry));
   const source = sourceOf(entry, {
     withheld: sources.withheld,
     variables: typeof variables === "string" ? {} : variables,
     headers: headers.pairs,
   });
-  const access = accessOf(entry, sources.env);
+  const access = readAccess(entry, expansion, sources.env);
+  const rules = readRules(entry, ofClients);
   const faults = [
     ...unknown.map((each) => `${name}.${each}`),
     ...[...expansion.faults, ...headers.faults].map((each) => `${name}: ${each}`),
-    ...[variables, source, access].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
+    ...[variables, source, access, rules].flatMap((each) => (typeof each === "string" ? [`${name}: ${each}`] : [])),
   ];
-  if (faults.length > 0 || typeof source === "string" || typeof access === "string") return { faults };
-  const unused = ignored.length + toolLists.length > 0 ? { unused: { ignored, toolLists } } : {};
-  return { server: { name: entry.name ?? name, id: entry.id, source, access, ...unused }, faults };
+  if (faults.length > 0 || typeof source === "string" || typeof access === "string" || typeof rules === "string")
+    return { faults };
+  return {
+    server: {
+      name: entry.name ?? name,
+      ...(entry.name === undefined ? {} : { key: name }),
+      id: entry.id,
+      source,
+      access,
+      ...(rules.length > 0 ? { rules } : {}),
+      ...(entry.audit_arguments ? { auditArguments: true } : {}),
+      ...(ignored.length > 0 ? { unused: { ignored } } : {}),
+    },
+    faults,
+  };
+}
+
+/** Says which fields are not usable. */
+function unusable(issues: readonly v.BaseIssue<unknown>[]): readonly string[] {
+  const faults = issues.map(({ path }) => {
+    const [key = "", ...inner] = (path ?? []).map((step) => String(step.key));
+    // Within a list or a map of texts, the place would be a number or a part of a value.
+    const place = key === "callers" ? [key, ...inner.slice(0, 2)].join(".") : key;
+    return `${place} is not usable; ${TAKES[key] ?? "it takes a text"}`;
+  });
+  return [...new Set(faults)];
 }
 
 /** Reads the variables for a program from a file, or returns what is wrong. */
@@ -192,20 +250,6 @@ function sourceOf(
   if (parsed === undefined) return "the url must be http or https, without user name, password and query";
   const transport = type === undefined ? "auto" : type === "sse" ? "sse" : "http";
   return { kind: "url", url: parsed, transport, headers };
-}
-
-/** Returns who may call, or what is wrong. */
-function accessOf({ auth_token, auth_token_env, oauth, url }: Entry, env: FileSources["env"]): Access | string {
-  if ([auth_token, auth_token_env, oauth || undefined].filter((each) => each !== undefined).length > 1) {
-    return "auth_token, auth_token_env and oauth exclude each other";
-  }
-  if (oauth) return url === undefined ? "only a server with a url can use oauth" : { kind: "oauth" };
-  if (auth_token_env !== undefined) {
-    const token = env[auth_token_env];
-    // Ignoring the missing variable would open the relay to everybody.
-    return token ? { kind: "token", token } : `auth_token_env names the variable ${auth_token_env}, which is not set`;
-  }
-  return auth_token === undefined ? { kind: "none" } : { kind: "token", token: auth_token };
 }
 
 function doubledIds(servers: readonly McpServer[]): readonly string[] {

@@ -99,7 +99,7 @@ describe("headers of a relay's owner", () => {
   });
 });
 
-test("fields of a client's file that have no effect are named in the log, and lists of tools apart from them", async () => {
+test("fields of a client's file that have no effect are named in the log, and the lists that restrict apart from them", async () => {
   const origin = startUpstream(() => Response.json({}));
   const { log } = await serve({
     g: { httpUrl: `${origin}/mcp`, timeout: 5000, trust: true, includeTools: ["read"], excludeTools: ["write"] },
@@ -110,5 +110,5 @@ test("fields of a client's file that have no effect are named in the log, and li
       return found === undefined ? undefined : (JSON.parse(found) as object); // this program's own log
     });
   expect(await lineOf("fields.ignored")).toMatchObject({ level: "warn", relay: "g", fields: "timeout, trust" });
-  expect(await lineOf("fields.not_enforced")).toMatchObject({ level: "warn", fields: "includeTools, excludeTools" });
+  expect(await lineOf("relay.restricted")).toMatchObject({ level: "info", lists: "tools" });
 });

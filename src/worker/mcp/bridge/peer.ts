@@ -19,5 +19,12 @@ export interface PeerEvents {
 /** Starts a peer. Never throws, reports failures by `onExit`, and MUST NOT call an event before it has returned. */
 export type OpenPeer = (events: PeerEvents) => Peer;
 
+/** An MCP server of which any number of peers can be opened, one for each session. */
+export interface PeerSource {
+  readonly openPeer: OpenPeer;
+  /** Whether the peers may speak a revision of MCP without sessions. */
+  readonly maybeStateless: boolean;
+}
+
 /** The largest message, and the most that may wait for a peer to read. Three times what the public server lets through. */
 export const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;

@@ -1,7 +1,8 @@
 import type { Deps } from "../../../system/deps.ts";
 import { UpstreamHealth } from "../health.ts";
 import type { Sharing } from "../mcp-server.ts";
-import { type Bridge, createBridge } from "./bridge.ts";
+import { type Bridge, type BridgeOptions, createBridge } from "./bridge.ts";
+import type { PeerSource } from "./peer.ts";
 import { Reaper } from "./reaper.ts";
 import type { SessionLimits } from "./sessions.ts";
 import { SharedProcess } from "./shared-process.ts";
@@ -21,11 +22,14 @@ export interface StdioBridgeOptions {
   readonly deps: Deps;
 }
 
+/** A bridge that shares its processes with who opens peers of its own. They end when the bridge is closed, or before. */
+export type StdioBridge = Bridge & PeerSource;
+
 /**
  * Bridges to an MCP server that speaks stdio: one process per session, and one for all requests without a session. A shared
  * server has one process in all, which is of the era with sessions, because nearly every client speaks that one.
  */
-export function createStdioBridge(options: StdioBridgeOptions): Bridge {
+export function createStdioBridge(options: StdioBridgeOptions): StdioBridge {
   const { command, args, directory, env, sharing, limits, health = new UpstreamHealth(), deps } = options;
   const { clock, log } = deps;
   const reaper = new Reaper(env["PATH"]);
@@ -35,10 +39,11 @@ export function createStdioBridge(options: StdioBridgeOptions): Bridge {
     health,
   );
   if (sharing === "none") {
-    return createBridge({ openPeer, maybeStateless: true, limits, closeShared: async () => reaper.close(), deps });
+    const closeShared = async (): Promise<void> => reaper.close();
+    return withPeers({ openPeer, maybeStateless: true, limits, closeShared, deps });
   }
   const shared = new SharedProcess({ openPeer, isSerial: sharing === "serial", idleMs: limits.idleMs, clock });
-  return createBridge({
+  return withPeers({
     openPeer: (events) => shared.join(events),
     maybeStateless: false,
     limits,
@@ -48,4 +53,9 @@ export function createStdioBridge(options: StdioBridgeOptions): Bridge {
     },
     deps,
   });
+}
+
+function withPeers(options: BridgeOptions): StdioBridge {
+  const bridge = createBridge(options);
+  return Object.assign(bridge, { openPeer: options.openPeer, maybeStateless: options.maybeStateless });
 }

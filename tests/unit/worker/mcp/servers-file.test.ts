@@ -37,7 +37,7 @@ describe("a file with MCP servers", () => {
           sharing: "none",
         },
         access: { kind: "none" },
-        unused: { ignored: ["alwaysAllow"], toolLists: [] },
+        unused: { ignored: ["alwaysAllow"] },
       },
       {
         name: "tickets",
@@ -59,6 +59,9 @@ describe("a file with MCP servers", () => {
       `servers:
   one: { url: "http://127.0.0.1:1/mcp", id: one-1, name: The first, auth_token_env: ONE_TOKEN }
   two: { url: "http://127.0.0.1:2/mcp", oauth: true }
+  twice: { url: "http://127.0.0.1:2/mcp", oauth: true, access: oauth }
+  open: { url: "http://127.0.0.1:2/mcp", access: none }
+  shared: { url: "http://127.0.0.1:2/mcp", access: connector }
   three: { command: serve, cwd: /srv, auth_token: t-3 }
 `,
       { ONE_TOKEN: "t-1" },
@@ -67,13 +70,16 @@ describe("a file with MCP servers", () => {
     expect(servers.map(({ name, id, access }) => [name, id, access])).toEqual([
       ["The first", "one-1", { kind: "token", token: "t-1" }],
       ["two", undefined, { kind: "oauth" }],
+      ["twice", undefined, { kind: "oauth" }],
+      ["open", undefined, { kind: "none" }],
+      ["shared", undefined, { kind: "connector" }],
       ["three", undefined, { kind: "token", token: "t-3" }],
     ]);
   });
 
   test.each([
     ["[]", "servers: file mcp.yaml has no map `mcpServers` with a server under each name"],
-    ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON"],
+    ["mcpServers: [", "servers: file mcp.yaml is neither YAML nor JSON nor TOML"],
     ["mcpServers: {}", "servers: file mcp.yaml has no server that is enabled"],
     ["mcpServers: { a: 7 }", "servers: a is not a map"],
     ["mcpServers: { a: {} }", "servers: a: it takes either a command or a url"],
@@ -116,13 +122,63 @@ describe("a file with MCP servers", () => {
       "servers: a.shared is not usable; it takes true, false or serial",
     ],
     ["mcpServers: { a: { command: x, oauth: true } }", "servers: a: only a server with a url can use oauth"],
+    ["mcpServers: { a: { command: x, access: oauth } }", "servers: a: only a server with a url can use oauth"],
+    [
+      "mcpServers: { a: { command: x, access: all } }",
+      "servers: a.access is not usable; it takes none, token, oauth or connector",
+    ],
+    [
+      "mcpServers: { a: { command: x, access: token } }",
+      "servers: a: access: token needs auth_token, auth_token_env or callers",
+    ],
+    [
+      "mcpServers: { a: { command: x, access: connector, auth_token: t } }",
+      "servers: a: access: connector and a token exclude each other",
+    ],
+    [
+      "mcpServers: { a: { url: 'http://h', access: connector, oauth: true } }",
+      "servers: a: oauth: true and access: connector exclude each other",
+    ],
     [
       "mcpServers: { a: { command: x, auth_token_env: NONE } }",
       "servers: a: auth_token_env names the variable NONE, which is not set",
     ],
     [
       "mcpServers: { a: { command: x, auth_token: t, auth_token_env: T } }",
-      "servers: a: auth_token, auth_token_env and oauth exclude each other",
+      "servers: a: auth_token, auth_token_env, oauth and callers exclude each other",
+    ],
+    [
+      "mcpServers: { a: { command: x, oauth: true, callers: { b: { token: t } } } }",
+      "servers: a: auth_token, auth_token_env, oauth and callers exclude each other",
+    ],
+    [
+      "mcpServers: { a: { url: 'http://h', oauth: true, tools: ['@read-only'] } }",
+      "servers: a: with oauth the relay cannot see which tools are read-only, so tools cannot have @read-only",
+    ],
+    ["mcpServers: { a: { command: x, callers: { b: {} } } }", "servers: a: the caller b needs token or token_env"],
+    [
+      "mcpServers: { a: { command: x, callers: { b: { token_env: NONE } } } }",
+      "servers: a: the caller b has the token_env NONE, which is not set",
+    ],
+    [
+      "mcpServers: { a: { command: x, callers: { b: { token: t }, c: { token: t } } } }",
+      "servers: a: the callers b and c have the same token",
+    ],
+    [
+      "mcpServers: { a: { command: x, callers: { b: { token: t, tolls: [x] } } } }",
+      "servers: a.callers.b.tolls is not usable; it takes a map of names to callers, each with token or token_env, and if you like tools, prompts, resources, parallel and requests_per_minute",
+    ],
+    [
+      "mcpServers: { a: { command: x, tools: read_* } }",
+      "servers: a.tools is not usable; it takes a list of at most 100 patterns, such as read_*, @read-only or !delete_*",
+    ],
+    [
+      "mcpServers: { a: { command: x, includeTools: { b: true } } }",
+      "servers: a.includeTools is not usable; it takes a list of the names of tools",
+    ],
+    [
+      "mcpServers: { a: { command: x, includeTools: ['!b'] } }",
+      "servers: a.includeTools is not usable; it takes a list of the names of tools",
     ],
     [
       "mcpServers: { a: { command: x, id: i }, b: { command: y, id: i } }",
@@ -167,7 +223,7 @@ describe("a file with MCP servers", () => {
         },
       },
       [
-        { source: URL_SOURCE, unused: { ignored: ["gallery", "version"], toolLists: [] } },
+        { source: URL_SOURCE, unused: { ignored: ["gallery", "version"] } },
         { source: { kind: "command", env: { FROM_FILE: "1", KEY: "own" } }, unused: { ignored: ["dev"] } },
       ],
     ],
@@ -187,14 +243,15 @@ describe("a file with MCP servers", () => {
       [
         {
           source: { ...URL_SOURCE, transport: "auto", headers: [["x", "y"]] },
-          unused: { ignored: ["timeout", "trust"], toolLists: ["includeTools"] },
+          rules: [{ tools: ["a"] }],
+          unused: { ignored: ["timeout", "trust"] },
         },
       ],
     ],
     [
       "Windsurf",
       { mcpServers: { w: { serverUrl: "http://127.0.0.1:1/mcp", disabledTools: ["x"] } } },
-      [{ source: { ...URL_SOURCE, transport: "auto" }, unused: { ignored: [], toolLists: ["disabledTools"] } }],
+      [{ source: { ...URL_SOURCE, transport: "auto" }, rules: [{ tools: ["!x"] }] }],
     ],
     [
       "Cline",
@@ -227,12 +284,44 @@ describe("a file with MCP servers", () => {
           m: { command: "y", tools: ["a"] },
         },
       },
-      [{ source: { kind: "command", command: "npx" } }, { unused: { ignored: [], toolLists: ["tools"] } }],
+      [{ source: { kind: "command", command: "npx" } }, { rules: [{ tools: ["a"] }] }],
     ],
   ])("may be %s's: fields with a meaning are used, and the others are named", (_client, file, expected) => {
     const { servers, faults } = read(JSON.stringify(file), { GH: "of-gh" });
     expect(faults).toEqual([]);
     expect(servers).toMatchObject(expected as object[]); // the table mixes their shapes
+  });
+
+  test("names callers, each with a token and what it may use, and what all of them may use", () => {
+    const { servers, faults } = read(
+      `mcpServers:
+  files:
+    command: x
+    tools: ["*", "!delete_*"]
+    excludeTools: [format]
+    disabledTools: []
+    audit_arguments: true
+    callers:
+      ann: { token_env: ANN, tools: ["read_*"], parallel: 4, requests_per_minute: 60 }
+      bob: { token: "b-$\{BOB}", prompts: [], resources: ["file:///srv/*"] }
+`,
+      { ANN: "a-1", BOB: "1" },
+    );
+    expect(faults).toEqual([]);
+    expect(servers).toMatchObject([
+      {
+        access: {
+          kind: "callers",
+          callers: [
+            { name: "ann", token: "a-1", rules: { tools: ["read_*"] }, parallel: 4, requestsPerMinute: 60 },
+            { name: "bob", token: "b-1", rules: { prompts: [], resources: ["file:///srv/*"] }, parallel: undefined },
+          ],
+        },
+        rules: [{ tools: ["*", "!delete_*"] }, { tools: ["!format"] }],
+        auditArguments: true,
+        source: { withheld: ["ANN", "BOB"] },
+      },
+    ]);
   });
 
   test("has no token repeated in its faults", () => {
@@ -254,6 +343,13 @@ describe("a file with MCP servers", () => {
 test.each([
   [{ mcpUrl: "http://h", mcpOauth: "true", authToken: "t" }, "oauth: with it callers sign in"],
   [{ mcpCommand: "x", mcpOauth: "true" }, "oauth: only an MCP server that speaks HTTP"],
+  [{ mcpCommand: "x", mcpAccess: "oauth" }, "oauth: only an MCP server that speaks HTTP"],
+  [{ mcpUrl: "http://h", mcpAccess: "oauth", authToken: "t" }, "oauth: with it callers sign in"],
+  [{ mcpUrl: "http://h", mcpAccess: "connector", authToken: "t" }, "access: with connector the relay checks no token"],
+  [{ mcpUrl: "http://h", mcpAccess: "none", authToken: "t" }, "access: with none the relay checks no token"],
+  [{ mcpUrl: "http://h", mcpAccess: "token" }, "access: the token that callers must send is missing"],
+  [{ mcpUrl: "http://h", mcpAccess: "connector", mcpOauth: "true" }, "access: MCP_OAUTH=true is the older form"],
+  [{ mcpServers: "f", mcpAccess: "connector" }, "servers: the file itself says who may call its servers"],
   [{ mcpUrl: "http://h", mcpShared: "true" }, "shared: only an MCP server that speaks stdio"],
   [{ mcpServers: "f", mcpShared: "true" }, "shared: the file itself says so"],
   [{ mcpServers: "f", id: "i" }, "id: the servers of a file have ids of their own"],

@@ -1,0 +1,259 @@
+import type { AuthRequest, ConsentDescription } from "@cloudflare/workers-oauth-provider";
+import { Fault } from "../errors.ts";
+import { readBody } from "../http/body.ts";
+import type { Visit } from "../http/visit.ts";
+import type { Clock } from "../system/deps.ts";
+import { isLoopback } from "../system/loopback.ts";
+import { readClientId } from "./client-documents.ts";
+import type { ConnectorRelay, Holder, HolderAccess } from "./connector.ts";
+import { type GrantMetadata, grantIdOf, grantNameOf, userIdOf } from "./grant-record.ts";
+import { KvFault } from "./kv.ts";
+import { AUTHORIZE_PATH } from "./library.ts";
+import { clientNameOf } from "./names.ts";
+import type { OAuth } from "./oauth.ts";
+import { isUsableOrigin, readResource } from "./resource.ts";
+
+/** What a page of consent shows. */
+export interface ConsentFacts {
+  /** Opens the consent once, in this browser. */
+  readonly handle: string;
+  readonly client: {
+    readonly name: string;
+    /** The domain that answers for the name; undefined for a client that has registered itself. */
+    readonly domain: string | undefined;
+    /** The host to which access is sent. */
+    readonly host: string;
+    /** Whether that is this person's own machine, where any program may wait for it. */
+    readonly isLocal: boolean;
+  };
+  readonly relay: ConnectorRelay;
+  /** Why the last attempt has failed. */
+  readonly problem: string | undefined;
+}
+
+/** What the browser gets. */
+export type ConsentAnswer =
+  | { readonly kind: "ask"; readonly facts: ConsentFacts; readonly headers: Headers; readonly status: number }
+  | { readonly kind: "redirect"; readonly to: string; readonly headers: Headers }
+  /** There is nothing to ask. */
+  | {
+      readonly kind: "refused";
+      readonly status: number;
+      readonly text: string;
+      /** The way back to the client, which is then told; absent if there is no client that may be told. */
+      readonly back?: { readonly to: string; readonly host: string };
+    };
+
+export interface ConsentOptions {
+  readonly oauth: OAuth;
+  readonly clock: Clock;
+  readonly originOf: (visit: Visit) => string;
+  /** Throws `origin_not_allowed` for a form that a page of another site has sent. */
+  readonly assertOwnPage: (visit: Visit) => void;
+  /** Writes down that a person has let a client in. */
+  readonly onAllowed: (visit: Visit, grantId: string, grant: GrantMetadata) => void;
+}
+
+/** The pages on which people let a client use a relay. */
+export interface Consent {
+  /** Answers the request with which a client sends a browser here. */
+  ask(visit: Visit): Promise<ConsentAnswer>;
+  /** Takes the form of the page. */
+  decide(visit: Visit): Promise<ConsentAnswer>;
+}
+
+const MAX_FORM_BYTES = 8 * 1024;
+const FORM_TIMEOUT_MS = 10_000;
+
+const START_AGAIN = "Go back to the program that sent you here and connect again.";
+
+export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed }: ConsentOptions): Consent {
+  const servers = async (visit: Visit, relayId: string | undefined) => {
+    const { library, servers: all } = await oauth.loaded();
+    return { library, ...all.at(originOf(visit), relayId, oauth.kv()) };
+  };
+  const relayOf = ({ resource = "" }: Pick<AuthRequest, "resource">): ConnectorRelay | undefined =>
+    oauth.options.relays().find(readResource(resource)?.relayId ?? "");
+
+  const show = async (
+    visit: Visit,
+    request: AuthRequest,
+    relay: ConnectorRelay,
+    more: { readonly problem?: string; readonly status?: number; readonly headers?: Headers } = {},
+  ): Promise<ConsentAnswer> => {
+    const { helpers } = await servers(visit, relay.id);
+    const client = toClient(await helpers.describeConsent(request));
+    const { handle, headers } = await helpers.beginConsent(request);
+    for (const cookie of more.headers?.getSetCookie() ?? []) headers.append("set-cookie", cookie);
+    const { problem, status = 200 } = more;
+    return { kind: "ask", facts: { handle, client, relay, problem }, headers, status };
+  };
+
+  const complete = async (
+    visit: Visit,
+    request: AuthRequest,
+    holder: Holder,
+    relay: ConnectorRelay,
+    headers: Headers,
+  ) => {
+    const { helpers } = await servers(visit, relay.id);
+    const { name, host } = toClient(await helpers.describeConsent(request));
+    const metadata: GrantMetadata = { relay: relay.id, client: name, host, holder };
+    const { redirectTo } = await helpers.completeAuthorization({
+      request,
+      userId: userIdOf(holder),
+      metadata,
+      scope: request.scope,
+      props: {},
+      // People who share a key must not end each other's access. Grants that are not used end by themselves.
+      revokeExistingGrants: false,
+    });
+    const code = new URL(redirectTo).searchParams.get("code") ?? "";
+    onAllowed(visit, grantIdOf(grantNameOf(code) ?? ""), metadata);
+    return { kind: "redirect", to: redirectTo, headers } as const;
+  };
+
+  return {
+    async ask(visit) {
+      if (!isUsableOrigin(originOf(visit))) return HTTPS_ONLY;
+      const { search, searchParams } = new URL(visit.request.url);
+      const origin = originOf(visit);
+      const named = readResource(searchParams.get("resource") ?? "");
+      const { library, helpers } = await servers(visit, named?.origin === origin ? named.relayId : undefined);
+      try {
+        const asked = new Request(`${origin}${AUTHORIZE_PATH}${search}`);
+        const request = await helpers.parseAuthRequest(asked);
+        const relay = relayOf(request);
+        if (!relay) return { kind: "refused", status: 404, text: notConnected(named?.relayId ?? "") };
+        // The library lets clients with a secret go without. Here nobody does.
+        if (request.codeChallenge === undefined)
+          return refusedFor(library.authorizationErrorRedirect(request, "invalid_request", NO_CHALLENGE), NO_CHALLENGE);
+        return await show(visit, request, relay);
+      } catch (error) {
+        if (error instanceof library.AuthorizationError)
+          return error.redirectTo === undefined
+            ? refused(error.description)
+            : refusedFor(error.redirectTo, error.description);
+        return kvAnswer(error);
+      }
+    },
+
+    async decide(visit) {
+      assertOwnPage(visit);
+      if (!isUsableOrigin(originOf(visit))) return HTTPS_ONLY;
+      const form = await readForm(visit, clock);
+      const handle = form.get("handle") ?? "";
+      const { library, helpers } = await servers(visit, undefined);
+      try {
+        if (form.get("decision") !== "allow") {
+          const { redirectTo, headers } = await helpers.denyConsent(visit.request, handle);
+          headers.delete("location");
+          return { kind: "redirect", to: redirectTo, headers };
+        }
+        const { request, headers } = await helpers.approveConsent(visit.request, handle);
+        const relay = relayOf(request);
+        if (!relay)
+          return {
+            kind: "refused",
+            status: 404,
+            text: notConnected(readResource(request.resource ?? "")?.relayId ?? ""),
+          };
+        const again = (problem: string, status: number) => show(visit, request, relay, { problem, status, headers });
+        let holder: Holder;
+        try {
+          holder = oauth.options.holders().holderOf(visit, (form.get("key") ?? "").trim());
+        } catch (error) {
+          if (!(error instanceof Fault)) throw error;
+          return await again(keyProblem(error), error.status);
+        }
+        const problem = accessProblem(oauth.options.holders().accessOf(holder, relay), relay);
+        if (problem !== undefined) return await again(problem, 403);
+        return await complete(visit, request, holder, relay, headers);
+      } catch (error) {
+        if (error instanceof library.AuthorizationError) return refused(error.description);
+        return kvAnswer(error);
+      }
+    },
+  };
+}
+
+async function readForm({ request }: Visit, clock: Clock): Promise<URLSearchParams> {
+  const limits = { maxBytes: MAX_FORM_BYTES, timeoutMs: FORM_TIMEOUT_MS, clock, liftIdleTimeout: () => {} };
+  return new URLSearchParams(new TextDecoder().decode(await readBody(request, limits)));
+}
+
+function toClient({ clientName, clientId, redirectUri }: ConsentDescription): ConsentFacts["client"] {
+  return { name: clientNameOf(clientName), domain: readClientId(clientId)?.hostname, ...toPlace(redirectUri) };
+}
+
+function refused(description: string): ConsentAnswer {
+  return { kind: "refused", status: 400, text: `${description.replace(/\.$/, "")}. ${START_AGAIN}` };
+}
+
+/**
+ * Answers a request that the client has to mend. Only programs on this person's machine are told at once: anybody may register a client
+ * with any redirect URI, and this server must not send people to places that nobody here has chosen.
+ */
+function refusedFor(to: string, description: string): ConsentAnswer {
+  const { host, isLocal } = toPlace(to);
+  if (isLocal) return { kind: "redirect", to, headers: new Headers() };
+  return { kind: "refused", status: 400, text: `${description.replace(/\.$/, "")}.`, back: { to, host } };
+}
+
+/** Returns what people are told about where a client wants to be sent. */
+function toPlace(redirectUri: string): { readonly host: string; readonly isLocal: boolean } {
+  const { protocol, hostname, host } = new URL(redirectUri);
+  const isWeb = protocol === "https:" || protocol === "http:";
+  const name = isWeb ? hostname : `${protocol}//${host}`;
+  return { host: clientNameOf(name), isLocal: !isWeb || isLoopback(hostname) };
+}
+
+const HTTPS_ONLY: ConsentAnswer = {
+  kind: "refused",
+  status: 400,
+  text: "People can let programs in only where this server is reached by https, so that nobody else can read the key. Its operator has to put TLS in front of it, and set PUBLIC_URL.",
+};
+const NO_CHALLENGE = "code_challenge is required";
+
+/** Answers for a record that could not be written. Throws any other error again. */
+function kvAnswer(error: unknown): ConsentAnswer {
+  if (!(error instanceof KvFault)) throw error;
+  if (error.reason === "conflict") return refused("This page was used already");
+  return { kind: "refused", status: 503, text: "This server cannot keep the access now. Try again in a moment." };
+}
+
+function notConnected(relayId: string): string {
+  return `No MCP server of the name ${relayId === "" ? "that was asked for" : relayId} is connected for which people sign in here. Its relay has to run with --access connector. ${START_AGAIN}`;
+}
+
+/** Returns the text of the page for a key that is refused. Throws faults that the page does not show. */
+function keyProblem(fault: Fault): string {
+  switch (fault.code) {
+    case "invalid_api_key":
+      return "This is not a valid key of a client.";
+    case "too_many_auth_failures":
+      return "This key is not valid, and too many wrong keys came from this address. Enter a valid key, or wait a minute.";
+    case "key_expired":
+    case "key_revoked":
+    case "key_rotated":
+    case "key_not_confirmed":
+      return fault.message;
+    default:
+      throw fault;
+  }
+}
+
+function accessProblem(access: HolderAccess, { id }: ConnectorRelay): string | undefined {
+  switch (access.kind) {
+    case "allowed":
+      return undefined;
+    case "no_relay":
+      return `This key may not use the MCP server ${id}.`;
+    case "cannot_restrict":
+      return `This key may use only some tools, and the relay of ${id} is too old to hold it to them. Ask the owner of the relay to update it.`;
+    case "ended":
+      return "This key is no longer valid.";
+    case "not_confirmed":
+      return "This server cannot reach the records of its cluster, so it does not know whether this key is still valid. Try again shortly.";
+  }
+}

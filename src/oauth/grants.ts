@@ -1,0 +1,89 @@
+import type { Holder } from "./connector.ts";
+import { type GrantRecord, readGrant } from "./grant-record.ts";
+import type { GrantUses } from "./grant-uses.ts";
+import type { OAuthTable } from "./oauth-table.ts";
+import { removeGrant } from "./room.ts";
+
+/** What people see of a grant. Times are in milliseconds since 1970. */
+export interface GrantFacts {
+  readonly id: string;
+  /** `id` is a random text, or the URL of the client's document. */
+  readonly client: { readonly id: string; readonly name: string; readonly redirectHost: string | undefined };
+  /** The id of the relay. */
+  readonly relay: string;
+  /** The relay's URL, by which the client knows it. */
+  readonly resource: string;
+  /** MUST NOT be shown as it is: see `Holder`. */
+  readonly holder: Holder;
+  readonly createdAt: number;
+  /** Undefined for a grant that was never used, as far as this server knows. */
+  readonly lastUsedAt: number | undefined;
+  /** When the grant ends unless it is used before; undefined for one whose code was not exchanged yet. */
+  readonly expiresAt: number | undefined;
+}
+
+/** Which grants to list. */
+export interface GrantFilter {
+  /** Only those that the holder of this made key has given. */
+  readonly keyId?: string | undefined;
+}
+
+/** The grants of all servers of a cluster. */
+export interface Grants {
+  /** Lists grants, the newest first. There are never more than `MOST.grant`. */
+  list(filter?: GrantFilter): readonly GrantFacts[];
+  /** Ends a grant: its tokens are refused from now on, and its calls end. Returns what it was; undefined if there is none. */
+  revoke(id: string): GrantFacts | undefined;
+}
+
+export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
+  const factsOf = ({
+    id,
+    userId,
+    clientId,
+    createdAt,
+    expiresAt,
+    resource,
+    metadata,
+    ...rest
+  }: GrantRecord): GrantFacts => ({
+    id,
+    client: { id: clientId, name: metadata.client, redirectHost: metadata.host },
+    relay: metadata.relay,
+    resource,
+    holder: toHolder(metadata.holder),
+    createdAt: createdAt * 1000,
+    lastUsedAt: uses.lastUsedAt({ id, userId }),
+    expiresAt: rest.authCodeWrappedKey === undefined && expiresAt !== undefined ? expiresAt * 1000 : undefined,
+  });
+  const all = function* (): Iterable<{ readonly name: string; readonly grant: GrantRecord }> {
+    for (const row of table.rows("grant")) {
+      const grant = readGrant(row);
+      if (grant) yield { name: row.name, grant };
+    }
+  };
+  return {
+    list({ keyId } = {}) {
+      const facts = Array.from(all(), ({ grant }) => factsOf(grant));
+      const wanted = facts.filter(
+        ({ holder }) => keyId === undefined || (holder.kind === "key" && holder.keyId === keyId),
+      );
+      // Within one second, the newest is the last.
+      return wanted.reverse().toSorted((a, b) => b.createdAt - a.createdAt);
+    },
+    revoke(id) {
+      for (const { name, grant } of all()) {
+        if (grant.id !== id) continue;
+        const facts = factsOf(grant);
+        removeGrant(table, name);
+        return facts;
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Returns the holder as others know it. */
+export function toHolder(read: GrantRecord["metadata"]["holder"]): Holder {
+  return read.kind === "oidc" ? read : { ...read, keyId: read.keyId };
+}

@@ -1,0 +1,33 @@
+import type { Backend } from "../../answering/opening.ts";
+import type { Deps } from "../../system/deps.ts";
+import { guarded } from "./guard.ts";
+import { createInventory, type Inventory } from "./inventory.ts";
+import type { McpServer } from "./mcp-server.ts";
+import { ruled } from "./ruled/ruled-backend.ts";
+import { compileRules, intersect } from "./rules.ts";
+
+export interface RestrictedOptions {
+  /** Binds MCP sessions to callers; undefined: the sessions of named callers end with the worker. */
+  readonly secret: string | undefined;
+  /** The inventory of the same MCP server, if there is one already. */
+  readonly inventory?: Inventory | undefined;
+  readonly deps: Pick<Deps, "clock" | "ids">;
+}
+
+/** An MCP server as its callers have it: only for those who may call, and only what each of them may use. */
+export function restricted(
+  { access, rules = [], auditArguments = false }: McpServer,
+  upstream: Backend,
+  { secret, inventory, deps: { clock, ids } }: RestrictedOptions,
+): Backend {
+  const backend = ruled(upstream, {
+    callers: access.kind === "callers" ? access.callers : undefined,
+    rules: intersect(...rules.map(compileRules)),
+    auditArguments,
+    // Callers of such a server sign in to it, and the relay has no account there.
+    facts: access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock)),
+    secret: secret ?? ids.secret(),
+    clock,
+  });
+  return access.kind === "token" ? guarded(backend, access.token) : backend;
+}

@@ -1,5 +1,7 @@
 /** Turns the event loop until the condition holds, and measures its turns. */
-export async function watchTurns(isOver: () => boolean): Promise<{ readonly longestMs: number; readonly totalMs: number }> {
+export async function watchTurns(
+  isOver: () => boolean,
+): Promise<{ readonly longestMs: number; readonly totalMs: number }> {
   const startedAt = Bun.nanoseconds();
   let longest = 0;
   for (let last = Bun.nanoseconds(); !isOver(); ) {

@@ -122,6 +122,8 @@ module.exports = {
       "^src/plugin/restrictions\\.ts$",
       "^src/auth/(sign-outs|token-keys)\\.ts$",
       "^src/audit/audit\\.ts$",
+      "^src/calls/(call-records|past-call)\\.ts$",
+      "^src/oauth/oauth-records\\.ts$",
       "^src/keys/(key|tenant)-(entry|records)\\.ts$",
       "^src/usage/(past-job|past-jobs|usage-records)\\.ts$",
     ]),
@@ -147,6 +149,7 @@ module.exports = {
         ...SHARED,
         "^src/keys/(key-changes|key-entry|key-records|shared-entry|shared-keys|shared-tenant|tenant-entry|tenant-records)\\.ts$",
         "^src/config\\.ts$",
+        "^src/oauth/oauth-records\\.ts$",
         "^src/(auth|figures|plugin|pool|settings|tunnel|wire)/",
         "^src/limits/(elsewhere|limit-names)\\.ts$",
         "^src/state/cluster-facts\\.ts$",
@@ -226,6 +229,20 @@ module.exports = {
       "^src/oauth/connector\\.ts$",
       [...SHARED, "^src/http/visit\\.ts$", "^src/wire/mcp-call\\.ts$"],
     ),
+    reaches("oauth-reach", "The authorization server knows who calls, and HTTP.", "^src/oauth/", [
+      ...SHARED,
+      "^src/(audit|auth|http|openapi|wire)/",
+      "^src/config\\.ts$",
+      "^src/plugin/route-context\\.ts$",
+      "^views/",
+    ]),
+    {
+      name: "oauth-library-behind-its-records",
+      comment: "The library is loaded by one file, with records that two requests cannot change at once.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/oauth/(client-documents|consent|library)\\.ts$" },
+      to: { path: "(^|/)@cloudflare/" },
+    },
     reaches("oidc-reach", "The client of an issuer knows the port that it implements.", "^src/oidc/", [
       ...SHARED,
       "^src/auth/identity-provider\\.ts$",
@@ -257,7 +274,7 @@ module.exports = {
         "^src/auth/operator-door\\.ts$",
         "^src/http/query\\.ts$",
         "^src/openapi/",
-        "^src/plugin/(peer-readings|route-context)\\.ts$",
+        "^src/plugin/(joined-trails|peer-readings|route-context)\\.ts$",
       ],
     ),
     reaches("usage-reach", "Usage is what requests have used, whichever plugin served them.", "^src/usage/", [
@@ -266,6 +283,14 @@ module.exports = {
       "^src/http/query\\.ts$",
       "^src/openapi/",
       "^src/plugin/(ended-requests|peer-readings|route-context)\\.ts$",
+    ]),
+    reaches("calls-reach", "Kept calls know the door for operators, and nobody who calls.", "^src/calls/", [
+      ...SHARED,
+      "^src/auth/operator-door\\.ts$",
+      "^src/http/query\\.ts$",
+      "^src/openapi/",
+      "^src/plugin/(ended-calls|joined-trails|peer-readings|route-context)\\.ts$",
+      "^src/wire/(clean-text|mcp-call)\\.ts$",
     ]),
     reaches("admin-reach", "What operators do with keys knows the keys, and no plugin or pool.", "^src/admin/", [
       ...SHARED,
@@ -282,6 +307,7 @@ module.exports = {
       [
         ...SHARED,
         "^src/config\\.ts$",
+        "^src/oauth/connector\\.ts$",
         "^src/(auth|figures|http|openapi|settings|tunnel|upload|wire)/",
         "^src/pool/(charge|claim|pool|remotes|seat)\\.ts$",
       ],
@@ -302,7 +328,7 @@ module.exports = {
       ...SHARED,
       "^src/(config|plugins|serve)\\.ts$",
       // A command for operators answers in place of a server that does not run, so it is built from the same routes.
-      "^src/(admin|audit|http|keys|limits|store|usage)/",
+      "^src/(admin|audit|calls|http|keys|limits|store|usage)/",
       "^src/auth/caller\\.ts$",
       "^src/plugin/route-context\\.ts$",
       "^src/wire/clean-text\\.ts$",

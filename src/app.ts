@@ -1,6 +1,7 @@
 import { createJoinDesk } from "./admin/joining.ts";
 import type { AppParts } from "./app/app-parts.ts";
 import type { App } from "./app/contract.ts";
+import { createProgramAccess } from "./app/program-access.ts";
 import { createShell } from "./app/shell.ts";
 import { Teams } from "./app/teams.ts";
 import { AuditTrail } from "./audit/audit.ts";
@@ -29,6 +30,7 @@ import { joinCatalogs } from "./plugin/joined-catalog.ts";
 import { createSharedSpool } from "./plugin/shared-spool.ts";
 import { toSignOutPeers } from "./plugin/sign-out-peers.ts";
 import { createPlugins, KNOWN_PLUGINS } from "./plugins.ts";
+import { lazyAssets } from "./state/assets.ts";
 import { registerClusterMetrics } from "./state/cluster-metrics.ts";
 import { ClusterOverview } from "./state/cluster-overview.ts";
 import { Overview } from "./state/overview.ts";
@@ -71,6 +73,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
         writer: () => teams.writer,
         isFailing: () => !areShared(keys.shared) && records?.areFailing() === true,
       }),
+    connectorTokens: () => access.oauth,
     onFailure: (surface) => {
       metrics.authFailure(surface);
       authFailures.add(1, clock.elapsed());
@@ -89,9 +92,9 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     watch: cluster && ((pluginId) => cluster.watch(pluginId)),
   });
   if (cluster && keys?.file) tellKeysFile(keys, (digest) => cluster.takeKeysFile(digest));
-  const { usageFlushMs } = config;
+  const { usageFlushMs, mcpCallsKept } = config;
   const shared = { clock, log: deps.log, auth, audit, keys, records, cluster, sessions, plugins: () => plugins };
-  const teams = new Teams({ ...shared, usageFlushMs });
+  const teams = new Teams({ ...shared, mask, usageFlushMs, mcpCallsKept });
 
   const plugins = createPlugins(known, {
     config,
@@ -107,12 +110,23 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
       random: deps.ids.secret,
     }),
     endedRequests: teams.usage,
+    endedCalls: mcpCallsKept > 0 ? teams.calls : undefined,
     charges: teams.charges,
     cluster: cluster?.ports,
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
   });
   const catalog = joinCatalogs(plugins);
+  const access = createProgramAccess({
+    config,
+    deps,
+    auth: () => auth,
+    audit,
+    nameOfKey: (id) => keys?.book.get(id)?.name,
+    relays: () => plugins.find(({ connectors }) => connectors)?.connectors,
+    keep: records?.oauth?.(),
+    shared: cluster?.oauth,
+  });
 
   const sights = cluster?.sights;
   const calls = cluster?.ports.calls;
@@ -147,7 +161,8 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     cluster: ports,
   };
   const keeping = keys?.isKept === true ? "made" : keys ? "file" : "none";
-  const state = stateRoutes({ ...shown, keeping });
+  const assets = lazyAssets();
+  const state = stateRoutes({ ...shown, keeping, assets });
   overview.start(() => state.viewers);
   if (sights) {
     const withPeers = config.metricsListener !== undefined;
@@ -170,6 +185,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
   elysia.use(state.routes);
   for (const routes of teams.routes()) elysia.use(routes);
   for (const plugin of plugins) elysia.use(plugin.routes);
+  if (plugins.some(({ connectors }) => connectors)) elysia.use(access.routes(() => assets().page));
   elysia.use(
     modelRoutes({ prefix: "/v1", tag: "Models", catalog: () => catalog, ask: (visit) => auth.ask(visit, "api") }),
   );
@@ -206,6 +222,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     },
     close() {
       stopMeasuring();
+      access.oauth.close();
       identity?.close();
       overview.stop();
       state.close();

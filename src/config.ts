@@ -39,6 +39,14 @@ export interface Config {
   readonly oidcAdminClaims: readonly ClaimRule[];
   /** A user of the issuer with any of these is a viewer. */
   readonly oidcViewerClaims: readonly ClaimRule[];
+  /** A user of the issuer with any of these may let programs call connector relays. */
+  readonly oidcCallerClaims: readonly ClaimRule[];
+  /** How long an access token for a connector relay is valid. */
+  readonly mcpTokenLifeMs: number;
+  /** How long a grant for a connector relay lasts that is not used. */
+  readonly mcpGrantIdleMs: number;
+  /** Whether documents are fetched with which programs describe themselves. */
+  readonly mcpClientDocuments: boolean;
   /** IP addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
   /** Origins in the form in which browsers send them; `*` stands for any. */
@@ -76,6 +84,8 @@ export interface Config {
   readonly storeSync: "full" | "normal";
   /** Time after which usage is written. */
   readonly usageFlushMs: number;
+  /** 0: no MCP call is kept. */
+  readonly mcpCallsKept: number;
   /** Path of a YAML file with keys; undefined without one. */
   readonly keysFile: string | undefined;
   /** Empty: this server has no cluster. */
@@ -183,14 +193,14 @@ function opensCluster({ natsServers, natsCredentials, clusterOpen }: Config): bo
 
 /** Returns what is missing for sign-ins through the issuer. */
 function missingForIssuer(config: Config): readonly string[] {
-  const { oidcIssuer, oidcClientId, oidcAdminClaims, oidcViewerClaims } = config;
+  const { oidcIssuer, oidcClientId, oidcAdminClaims, oidcViewerClaims, oidcCallerClaims } = config;
   if (oidcIssuer === undefined) return [];
   const faults: string[] = [];
   if (oidcClientId === undefined)
     faults.push("oidc_client_id: is not set; OIDC_ISSUER needs the id under which the issuer knows this server");
-  if (oidcAdminClaims.length + oidcViewerClaims.length === 0)
+  if (oidcAdminClaims.length + oidcViewerClaims.length + oidcCallerClaims.length === 0)
     faults.push(
-      "oidc_admin_claim: is not set, and neither is OIDC_VIEWER_CLAIM, so none of the issuer's users could sign in; set one, such as groups:gpu-admins",
+      "oidc_admin_claim: is not set, and neither is OIDC_VIEWER_CLAIM or OIDC_CALLER_CLAIM, so none of the issuer's users could sign in; set one, such as groups:gpu-admins",
     );
   return faults;
 }
@@ -212,5 +222,6 @@ function toConfig(values: Values<ReturnType<typeof serverTable>>, isTerminal: bo
     logFormat: values.logFormat ?? (isTerminal ? "pretty" : "json"),
     clusterOpen: values.clusterOpen === "true",
     explainRouting: values.explainRouting === "true",
+    mcpClientDocuments: values.mcpClientDocuments === "true",
   });
 }

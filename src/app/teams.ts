@@ -11,6 +11,10 @@ import type { AuditTrail } from "../audit/audit.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
 import type { Auth } from "../auth/auth.ts";
 import { DEFAULT_TENANT } from "../auth/caller.ts";
+import { AllCalls } from "../calls/all-calls.ts";
+import { callRoutes } from "../calls/call-routes.ts";
+import { CallTrail } from "../calls/call-trail.ts";
+import { MAX_MEMORY_CALLS, MemoryCalls } from "../calls/memory-calls.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { KeyWriter } from "../keys/key-writer.ts";
@@ -25,6 +29,7 @@ import { LinkReadings } from "../plugin/peer-readings.ts";
 import type { KeysState } from "../state/cluster-metrics.ts";
 import type { KeysAway } from "../state/problems-found.ts";
 import type { Clock, Log } from "../system/deps.ts";
+import type { KeyMask } from "../system/key-mask.ts";
 import { AllUsage } from "../usage/all-usage.ts";
 import { EndedUsage } from "../usage/ended-usage.ts";
 import { seriesRoutes } from "../usage/series-routes.ts";
@@ -41,14 +46,20 @@ export interface TeamsOptions extends Pick<KeyEndsOptions, "sessions" | "plugins
   readonly keys: OpenedKeys | undefined;
   readonly records: Records | undefined;
   readonly cluster: AppCluster | undefined;
+  readonly mask: KeyMask;
   readonly usageFlushMs: number;
+  readonly mcpCallsKept: number;
 }
 
-/** Joins what the server does for teams: the keys that were made, their limits, what they have used, and the audit trail. */
+/** Joins what the server does for teams: the keys that were made, their limits, what they have used and called, and the audit trail. */
 export class Teams {
   readonly usage: EndedUsage;
   /** Usage and ended requests of all servers. */
   readonly allUsage: AllUsage;
+  /** The calls of MCP servers that clients of this server have made. */
+  readonly calls: CallTrail;
+  /** The same at all servers. */
+  readonly allCalls: AllCalls;
   /** What operators did at all servers. */
   readonly allAudit: AllAudit;
   /** Opens what requests take from the limits of their keys; undefined for a server without such keys. */
@@ -63,8 +74,10 @@ export class Teams {
     const { clock, keys, records, cluster } = options;
     const { usageFlushMs: flushMs } = options;
     this.usage = new EndedUsage({ clock, flushMs, usage: records?.usage?.(), failedJobs: records?.failedJobs?.() });
+    this.calls = createCallTrail(options);
     const readings = cluster && createReadings(cluster, options);
     this.allUsage = new AllUsage({ clock, usage: this.usage, readings });
+    this.allCalls = new AllCalls(this.calls.reader, readings);
     this.allAudit = new AllAudit(options.audit, readings);
     this.writer =
       keys && new KeyWriter({ book: keys.book, shared: keys.shared, clock, isFailing: records?.areFailing });
@@ -109,6 +122,7 @@ export class Teams {
         nameOfKey: (key) => book?.get(key)?.name,
         tenantOfKey: (key) => book?.get(key)?.tenant ?? DEFAULT_TENANT,
       }),
+      callRoutes({ auth, calls: this.allCalls, kept: this.calls.kept }),
       auditRoutes(allAudit, auth),
     ];
   }
@@ -134,6 +148,7 @@ export class Teams {
     this.#stopEnding?.();
     this.#options.keys?.file?.stop();
     this.usage.close();
+    this.calls.close();
   }
 }
 
@@ -142,6 +157,12 @@ function createReadings({ ports, sights }: AppCluster, { clock, log }: TeamsOpti
   const { serverId, exchanges, members } = ports;
   const peers = (): Iterable<string> => sights?.reports.facts().peers.map(({ id }) => id) ?? members.ids();
   return new LinkReadings({ serverId, exchanges, peers, clock, log });
+}
+
+function createCallTrail({ records, clock, log, mask, mcpCallsKept, usageFlushMs: flushMs }: TeamsOptions): CallTrail {
+  const stored = records?.calls?.();
+  const kept = stored ? mcpCallsKept : Math.min(mcpCallsKept, MAX_MEMORY_CALLS);
+  return new CallTrail({ clock, log, mask, records: stored ?? new MemoryCalls(), kept, flushMs });
 }
 
 const NO_KEYS = { list: () => [] };

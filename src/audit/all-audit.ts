@@ -1,27 +1,16 @@
 import * as v from "valibot";
+import { joinTrails, type TrailPage, type TrailPlace } from "../plugin/joined-trails.ts";
 import { NO_PEERS, type PeerReadings } from "../plugin/peer-readings.ts";
 import type { AuditEntry, AuditQuery, AuditTrail } from "./audit.ts";
-
-/** The place in the trails of all servers at which a page ends: the id of the last entry of each server so far. */
-export type AuditPlace = Readonly<Record<string, number>>;
 
 /** Which entries of the trails to read. */
 export interface AllAuditQuery extends Omit<AuditQuery, "before"> {
   /** Undefined for the newest entries. */
-  readonly after: AuditPlace | undefined;
-}
-
-/** An entry, and the server that was asked to act; the empty text for a server that is the only one. */
-export interface EntryOfServer {
-  readonly server: string;
-  readonly entry: AuditEntry;
+  readonly after: TrailPlace | undefined;
 }
 
 /** One page of the trails of all servers, the newest entries first. */
-export interface AuditPage {
-  readonly entries: readonly EntryOfServer[];
-  /** Where the next page begins; undefined after the last one. */
-  readonly next: AuditPlace | undefined;
+export interface AuditPage extends TrailPage<AuditEntry> {
   /** The ids of the servers of which entries are missing, because they have not answered or cannot be understood. */
   readonly missing: readonly string[];
 }
@@ -75,7 +64,7 @@ export class AllAudit {
     const question = { ...query, limit: query.limit + 1 };
     const own = this.#own(question);
     const { answers, missing } = (await this.#readings?.ask(AUDIT, question)) ?? NO_PEERS;
-    const trails = new Map<string, AuditEntry[]>([[this.serverId, [...own]]]);
+    const trails = new Map<string, readonly AuditEntry[]>([[this.serverId, own]]);
     const unreadable: string[] = [];
     for (const [server, lines] of answers) {
       const read = lines.slice(0, question.limit).map(toEntry);
@@ -85,13 +74,8 @@ export class AllAudit {
       );
       if (read.includes(undefined)) unreadable.push(server);
     }
-    const entries = newest(trails, query.limit);
-    const isLast = [...trails.values()].every((rest) => rest.length === 0);
-    return {
-      entries,
-      next: isLast ? undefined : placeAfter(entries, query.after),
-      missing: [...missing, ...unreadable],
-    };
+    const page = joinTrails(trails, query.limit, ({ at }) => at, query.after);
+    return { ...page, missing: [...missing, ...unreadable] };
   }
 
   #own({ after, ...query }: AllAuditQuery): readonly AuditEntry[] {
@@ -99,47 +83,7 @@ export class AllAudit {
   }
 }
 
-/** Takes entries from the trails, the newest first. The order within each trail stays as it is. */
-function newest(trails: ReadonlyMap<string, AuditEntry[]>, limit: number): EntryOfServer[] {
-  const taken: EntryOfServer[] = [];
-  while (taken.length < limit) {
-    let best: EntryOfServer | undefined;
-    for (const [server, [entry]] of trails) if (entry && !(best && best.entry.at >= entry.at)) best = { server, entry };
-    if (!best) break;
-    trails.get(best.server)?.shift();
-    taken.push(best);
-  }
-  return taken;
-}
-
-function placeAfter(entries: readonly EntryOfServer[], before: AuditPlace | undefined): AuditPlace {
-  const place: Record<string, number> = { ...before };
-  for (const { server, entry } of entries) place[server] = entry.id;
-  return place;
-}
-
 function toEntry(line: unknown): AuditEntry | undefined {
   const read = v.safeParse(entrySchema, line);
   return read.success ? read.output : undefined;
-}
-
-/** Writes a place as `after` takes it: `a:12,b:7`, or the id alone for a server that is the only one. */
-export function placeText(place: AuditPlace): string {
-  return Object.entries(place)
-    .map(([server, id]) => (server === "" ? String(id) : `${server}:${id}`))
-    .join();
-}
-
-const PLACE = /^(?:[A-Za-z0-9-]{1,32}:\d{1,15})(?:,[A-Za-z0-9-]{1,32}:\d{1,15}){0,255}$/;
-
-/** Reads a place; undefined for a text that is none. `own` is the id of this server, to which an id alone belongs. */
-export function toPlace(written: string, own: string): AuditPlace | undefined {
-  if (/^\d{1,15}$/.test(written)) return Number(written) >= 1 ? { [own]: Number(written) } : undefined;
-  if (!PLACE.test(written)) return undefined;
-  return Object.fromEntries(
-    written.split(",").map((each) => {
-      const colon = each.indexOf(":");
-      return [each.slice(0, colon), Number(each.slice(colon + 1))] as const;
-    }),
-  );
 }

@@ -4,16 +4,10 @@ import type { OperatorDoor } from "../auth/operator-door.ts";
 import { Fault } from "../errors.ts";
 import { countIn, type Query, queryOf } from "../http/query.ts";
 import { errorResponses, jsonAnswer, queryParameter, STATE_SECURITY } from "../openapi/schema.ts";
+import { type OfServer, placeText, type TrailPlace, toPlace } from "../plugin/joined-trails.ts";
 import { createRoutes } from "../plugin/route-context.ts";
-import {
-  type AllAudit,
-  type AllAuditQuery,
-  type AuditPlace,
-  type EntryOfServer,
-  MAX_PAGE,
-  placeText,
-  toPlace,
-} from "./all-audit.ts";
+import { type AllAudit, type AllAuditQuery, MAX_PAGE } from "./all-audit.ts";
+import type { AuditEntry } from "./audit.ts";
 
 const USUAL_LIMIT = 100;
 
@@ -91,14 +85,14 @@ function parseAuditQuery(query: Query, serverId: string): AllAuditQuery {
   };
 }
 
-function placeIn(written: string | undefined, serverId: string): AuditPlace | undefined {
+function placeIn(written: string | undefined, serverId: string): TrailPlace | undefined {
   if (written === undefined) return undefined;
   const place = toPlace(written, serverId);
   if (place) return place;
   throw new Fault("invalid_request", { message: "'after' must be the `next` of an earlier page.", param: "after" });
 }
 
-function toJson({ server, entry: { id, at, who, address, what, about, detail } }: EntryOfServer): object {
+function toJson({ server, entry: { id, at, who, address, what, about, detail } }: OfServer<AuditEntry>): object {
   return {
     id,
     ...(server !== "" && { server }),

@@ -57,7 +57,7 @@ export interface Caller {
 }
 
 /** The origin of a request, as log lines name it. */
-export type Origin = Pick<ActiveCaller, "name" | "keyId" | "address" | "route">;
+export type Origin = Pick<ActiveCaller, "name" | "keyId" | "tenant" | "client" | "address" | "route">;
 
 /** A caller whose request is running. The code that serves the request MUST call `leave` when the request ends. */
 export interface ActiveCaller extends Caller {

@@ -8,6 +8,9 @@ import { AllAudit } from "../audit/all-audit.ts";
 import { AuditTrail } from "../audit/audit.ts";
 import { auditRoutes } from "../audit/audit-routes.ts";
 import { createCaller } from "../auth/caller.ts";
+import { AllCalls } from "../calls/all-calls.ts";
+import { CallReader } from "../calls/call-reader.ts";
+import { callRoutes } from "../calls/call-routes.ts";
 import { Fault } from "../errors.ts";
 import { answerError } from "../http/finish.ts";
 import { createVisit } from "../http/visit.ts";
@@ -24,7 +27,7 @@ import { AllUsage } from "../usage/all-usage.ts";
 import { EndedUsage } from "../usage/ended-usage.ts";
 import { usageRoutes } from "../usage/usage-routes.ts";
 
-/** The routes for keys, usage and audit, on a store that no server uses. */
+/** The routes for keys, usage, calls and audit, on a store that no server uses. */
 export interface LocalAdmin {
   handle(request: Request): Promise<Response>;
   /** Whether something could not be written. */
@@ -48,6 +51,8 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
     usage: records.usage(),
     failedJobs: records.failedJobs(),
   });
+  // Only the server removes calls, by its own setting.
+  const calls = new CallReader({ clock, records: records.calls(), unwritten: () => [] });
   const caller = createCaller("cli");
   const auth = {
     addressOf: () => undefined,
@@ -85,7 +90,8 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
       }),
     )
     .use(usageRoutes({ auth, clock, usage: new AllUsage({ clock, usage }), nameOfKey: (key) => book.get(key)?.name }))
-    .use(auditRoutes(new AllAudit(audit), auth));
+    .use(auditRoutes(new AllAudit(audit), auth))
+    .use(callRoutes({ auth, calls: new AllCalls(calls) }));
   return {
     handle: (request) => app.handle(request),
     isFailing: () => store.writes.areFailing,

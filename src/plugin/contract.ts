@@ -5,12 +5,14 @@ import type { Config } from "../config.ts";
 import type { Fault } from "../errors.ts";
 import type { Metrics } from "../figures/metrics.ts";
 import type { Listener } from "../http/listener.ts";
+import type { ConnectorRelays } from "../oauth/connector.ts";
 import type { Charges } from "../pool/charge.ts";
 import type { Table, Values } from "../settings/setting.ts";
 import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
 import type { SpoolSpace } from "../upload/spool-space.ts";
 import type { ClusterPorts } from "./cluster.ts";
+import type { EndedCalls } from "./ended-calls.ts";
 import type { EndedRequests } from "./ended-requests.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
 import type { Reports } from "./reports.ts";
@@ -37,6 +39,8 @@ export interface PluginContext<S extends Table = NoSettings> {
   readonly secretFor: SecretFor;
   /** Takes note of the requests that have ended; undefined where nobody counts them. */
   readonly endedRequests?: EndedRequests | undefined;
+  /** Takes note of the calls of MCP servers that have ended; undefined where they are not kept. */
+  readonly endedCalls?: EndedCalls | undefined;
   /** Opens what requests take from the limits of their keys; undefined where no key has limits. */
   readonly charges?: Charges | undefined;
   /** The other servers of the cluster; undefined for a server without one. */
@@ -68,6 +72,8 @@ export interface Plugin {
   readonly catalog?: ModelCatalog;
   readonly workers?: WorkerOperator;
   readonly jobs?: JobOperator;
+  /** The relays that leave it to this server who may call them. */
+  readonly connectors?: ConnectorRelays;
   readonly lifecycle?: Lifecycle;
 }
 

@@ -70,4 +70,11 @@ export const doorTable = {
     absent: [],
     help: "Claims of the issuer's users who may see the dashboard and the State API, but not act. One of them is enough.",
   }),
+  oidcCallerClaims: unset(claimRules, {
+    variable: "OIDC_CALLER_CLAIM",
+    needs: "OIDC_ISSUER",
+    absent: [],
+    says: "not set; then only keys let programs use MCP servers",
+    help: "Claims of the issuer's users who may let programs use MCP servers whose relays run with --access connector. One of them is enough. Such programs may use everything of these servers.",
+  }),
 } as const satisfies Table;

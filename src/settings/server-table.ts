@@ -2,6 +2,7 @@ import { hostname, tmpdir } from "node:os";
 import { SERVER_ID, toServerId } from "../system/server-id.ts";
 import { clusterTable } from "./cluster-table.ts";
 import { doorTable } from "./door-table.ts";
+import { grantTable } from "./grant-table.ts";
 import { duration, durationOrAny, host, integer, parsed, path, size, word } from "./kinds.ts";
 import { logLevel } from "./log-level.ts";
 import { mergeTables } from "./merge-tables.ts";
@@ -54,6 +55,7 @@ function ownTable(knownPlugins: readonly string[]) {
       help: "Separate address for /metrics, which the public listener then no longer serves. A bare port uses HOST.",
     }),
     ...doorTable,
+    ...grantTable,
     trustedProxies: setting(addressRanges, {
       variable: "TRUSTED_PROXIES",
       // Loopback, private and link-local ranges: where a reverse proxy in front of the server usually is.
@@ -160,7 +162,7 @@ function ownTable(knownPlugins: readonly string[]) {
       variable: "DATA_DIR",
       absent: undefined,
       says: "not set; nothing is kept over a restart",
-      help: "Directory on a local disk for what must survive a restart: usage, what operators did, drained and blocked workers, and which key each worker id belongs to. Only one server at a time can use it.",
+      help: "Directory on a local disk for what must survive a restart: usage, MCP calls, what operators did, drained and blocked workers, and which key each worker id belongs to. Only one server at a time can use it.",
     }),
     storeSync: setting(word(["full", "normal"]), {
       variable: "STORE_SYNC",
@@ -171,7 +173,13 @@ function ownTable(knownPlugins: readonly string[]) {
     usageFlushMs: setting(duration("100ms", "1m"), {
       variable: "USAGE_FLUSH",
       default: "1s",
-      help: "How often usage is written to DATA_DIR. At most this much of it is lost if the server is killed.",
+      help: "How often usage and MCP calls are written to DATA_DIR. At most this much of it is lost if the server is killed.",
+    }),
+    mcpCallsKept: setting(integer(0, 1_000_000), {
+      variable: "MCP_CALLS_KEPT",
+      // Two weeks of five calls a minute. A call takes about 300 bytes, and up to 4 KiB more with its arguments.
+      default: "100000",
+      help: "MCP calls that are kept for operators: who called which tool, and how it ended. Without DATA_DIR, at most 10,000; 0 keeps none.",
     }),
     keysFile: unset(path, {
       variable: "KEYS_FILE",

@@ -34,6 +34,15 @@ const STYLE = "text/css; charset=utf-8";
 /** Length of the hash in the path: enough that two versions never share one. */
 const HASH_CHARS = 16;
 
+/** Returns a function that returns the files, which it reads when it is first called. */
+export function lazyAssets(): () => Assets {
+  let made: Assets | undefined;
+  return () => {
+    made ??= createAssets();
+    return made;
+  };
+}
+
 /**
  * Reads and transpiles the files. It takes 15 to 30 ms, so a server does it only when a page is opened for the first time. Modules keep
  * their names and import each other by relative paths, so the hash in the first path is in all of them.

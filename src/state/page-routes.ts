@@ -9,7 +9,7 @@ import { readBody } from "../http/body.ts";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
-import { type Assets, createAssets } from "./assets.ts";
+import type { Assets } from "./assets.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import { oidcRoutes } from "./oidc-routes.ts";
 import { page } from "./page.ts";
@@ -21,6 +21,8 @@ export interface PageOptions {
   readonly deps: Deps;
   readonly auth: Auth;
   readonly version: string;
+  /** Returns the files that pages load. */
+  readonly assets: () => Assets;
   /** The sections after the overview, in their order. */
   readonly sections: readonly LaterSection[];
   /** Returns the State API's account of the whole server. */
@@ -40,12 +42,7 @@ const SIGN_IN_TIMEOUT_MS = 10_000;
  * without Elysia's HTML plugin, which hooks into every route and takes any text that begins with `<` for a page.
  */
 export function pageRoutes(options: PageOptions): AnyElysia {
-  const { deps, auth, version, sections, server, cluster } = options;
-  let made: Assets | undefined;
-  const assets = (): Assets => {
-    made ??= createAssets();
-    return made;
-  };
+  const { deps, auth, version, sections, server, cluster, assets } = options;
 
   const showState = (request: Request, mayAct: boolean): Response => {
     const state = server();

@@ -16,6 +16,7 @@ import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { KeyMask } from "../system/key-mask.ts";
 import { actionRoutes } from "./action-routes.ts";
+import { type Assets, lazyAssets } from "./assets.ts";
 import type { PeerStates } from "./cluster-facts.ts";
 import { clusterStateSchema } from "./cluster-schema.ts";
 import type { Overview } from "./overview.ts";
@@ -40,6 +41,8 @@ export interface StateOptions {
   readonly states?: PeerStates | undefined;
   /** The way to other servers; absent without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
+  /** Returns the files that pages load; the pages read them themselves unless given. */
+  readonly assets?: (() => Assets) | undefined;
 }
 
 export interface StateApi {
@@ -199,6 +202,7 @@ export function stateRoutes(options: StateOptions): StateApi {
     .use(
       pageRoutes({
         ...options,
+        assets: options.assets ?? lazyAssets(),
         sections,
         server: () => overview.state(viewpoints.viewers),
         cluster: () => overview.cluster?.state(),

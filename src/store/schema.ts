@@ -93,6 +93,32 @@ const MIGRATIONS: readonly string[] = [
     last_used_at INTEGER
   ) STRICT, WITHOUT ROWID`,
   "CREATE TABLE tenant (name TEXT NOT NULL PRIMARY KEY, entry TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  `CREATE TABLE mcp_call (
+    id INTEGER NOT NULL PRIMARY KEY,
+    ended_at INTEGER NOT NULL,
+    request_id TEXT NOT NULL,
+    relay TEXT NOT NULL,
+    relay_server TEXT,
+    caller TEXT NOT NULL,
+    key TEXT,
+    client TEXT,
+    tenant TEXT NOT NULL,
+    relay_caller TEXT,
+    address TEXT,
+    method TEXT NOT NULL,
+    name TEXT,
+    outcome TEXT NOT NULL,
+    reason TEXT,
+    rpc_code REAL,
+    status INTEGER,
+    duration_ms INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    bytes_out INTEGER NOT NULL,
+    arguments TEXT
+  ) STRICT`,
+  // Those who were refused are removed before others, so they are found without a look at the others.
+  "CREATE INDEX mcp_call_refused ON mcp_call (id) WHERE outcome = 'refused'",
+  "CREATE TABLE oauth (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, value TEXT NOT NULL, expires_at INTEGER) STRICT",
 ];
 
 /** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */

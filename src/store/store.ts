@@ -21,7 +21,7 @@ const BUSY_MS = 5;
  * for 3 ms on the machine of docs/performance.md; SQLite's default of 1,000 pages blocked it for 8 ms.
  */
 const CHECKPOINT_PAGES = 100;
-/** Above this size of the file, the tables of usage are not checked at the start, but all others are. */
+/** Above this size of the file, the tables of usage and calls are not checked at the start, but all others are. */
 const MAX_CHECKED_BYTES = 32 * 1024 * 1024;
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -111,7 +111,9 @@ function setUp(db: Database, path: string, sync: StoreSync): void {
 function isSound(db: Database, path: string): boolean {
   const isOk = (argument: string): boolean => db.query(`PRAGMA quick_check(${argument})`).values()[0]?.[0] === "ok";
   if (statSync(path).size <= MAX_CHECKED_BYTES) return isOk("1");
-  const tables = db.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'usage_%'").values();
+  const tables = db
+    .query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'usage_%' AND name <> 'mcp_call'")
+    .values();
   return tables.every(([name]) => isOk(`'${name}'`));
 }
 

@@ -1,5 +1,5 @@
 import { Fault } from "../errors.ts";
-import { type Query, wordIn } from "../http/query.ts";
+import { type Query, timeIn, wordIn } from "../http/query.ts";
 import { DIMENSIONS, type Dimension, type UsageQuery } from "./usage-query.ts";
 import { KEPT_MS, periodOf, STEP_MS, type Step } from "./usage-records.ts";
 
@@ -16,8 +16,8 @@ const MAX_PERIODS = 5000;
 
 /** Reads the query of a URL. Throws `invalid_request`. */
 export function parseUsageQuery(query: Query, now: number): UsageQuery {
-  const to = timeIn("to", query("to")) ?? now;
-  const asked = timeIn("from", query("from"));
+  const to = timeIn(query, "to") ?? now;
+  const asked = timeIn(query, "from");
   const step =
     wordIn(query, "step", STEPS) ?? stepFor(asked === undefined ? STEP_MS.day : to - asked, now - (asked ?? now));
   const from = periodOf(asked ?? to - USUAL_MS[step], step);
@@ -47,24 +47,6 @@ function dimensionsIn(text: string | undefined): readonly Dimension[] {
   const by = DIMENSIONS.filter((each) => words.includes(each));
   if (by.length === new Set(words).size) return by;
   throw invalid("by", `'by' must be a list of ${DIMENSIONS.join(", ")}.`);
-}
-
-const TIME = /^\d{4}-\d{2}-\d{2}(?:[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:\d{2}))?$/;
-
-function timeIn(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  // In a query, a plus sign that is not percent-encoded means a blank.
-  const written = text.replace(/ (?=\d{2}:\d{2}$)/, "+");
-  const at = TIME.test(written) && hasRealDay(written) ? Date.parse(written) : Number.NaN;
-  if (at >= 0) return at;
-  throw invalid(name, `'${name}' must be a date or an RFC 3339 time, such as 2026-11-01 or 2026-11-01T08:00:00Z.`);
-}
-
-/** Whether the day of a time exists. `Date.parse` takes 31 February for 3 March. */
-function hasRealDay(text: string): boolean {
-  const day = text.slice(0, 10);
-  const at = Date.parse(`${day}T00:00:00Z`);
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(day);
 }
 
 function invalid(param: string, message: string): Fault {

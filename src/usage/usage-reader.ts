@@ -1,5 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
+import { QueryQueue } from "../system/query-queue.ts";
 import { UsageGroups } from "./usage-groups.ts";
 import type { UsageMeter } from "./usage-meter.ts";
 import type { UsageQuery } from "./usage-query.ts";
@@ -7,9 +8,6 @@ import type { UsageRecords } from "./usage-records.ts";
 
 /** The most rows of one answer. */
 export const MAX_GROUPS = 50_000;
-/** The most queries that may wait for their turn. */
-const MAX_WAITING = 20;
-const RETRY_AFTER_S = 2;
 
 export interface UsageReaderOptions {
   readonly clock: Clock;
@@ -23,8 +21,7 @@ export interface UsageReaderOptions {
  */
 export class UsageReader {
   readonly #options: UsageReaderOptions;
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  readonly #queue = new QueryQueue("usage");
 
   constructor(options: UsageReaderOptions) {
     this.#options = options;
@@ -35,21 +32,7 @@ export class UsageReader {
    * `too_many_requests` if too many queries wait.
    */
   read(query: UsageQuery): Promise<UsageGroups> {
-    if (this.#waiting >= MAX_WAITING) {
-      const message = "Too many usage queries are in progress. Try again when some of them have ended.";
-      return Promise.reject(new Fault("too_many_requests", { message, retryAfterS: RETRY_AFTER_S }));
-    }
-    this.#waiting += 1;
-    const read = this.#last.then(() => this.#read(query));
-    this.#last = read.then(
-      () => this.#ended(),
-      () => this.#ended(),
-    );
-    return read;
-  }
-
-  #ended(): void {
-    this.#waiting -= 1;
+    return this.#queue.run(() => this.#read(query));
   }
 
   async #read(query: UsageQuery): Promise<UsageGroups> {

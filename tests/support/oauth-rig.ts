@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Fault } from "../../src/errors.ts";
 import { createVisit, type Visit } from "../../src/http/visit.ts";
-import { createConsent } from "../../src/oauth/consent.ts";
 import type { ConnectorRelay, Holder, HolderAccess } from "../../src/oauth/connector.ts";
+import { createConsent } from "../../src/oauth/consent.ts";
 import { createEndpoints } from "../../src/oauth/endpoints.ts";
 import { OAuth, type OAuthOptions } from "../../src/oauth/oauth.ts";
 import { oauthRoutes } from "../../src/oauth/routes.ts";
@@ -53,13 +53,15 @@ export class OAuthRig {
   readonly clock: FakeClock;
   readonly oauth: OAuth;
   readonly relays = new Map<string, ConnectorRelay>([
-    ["files", { id: "files", name: "Ann's files", restricts: true }],
-    ["mail", { id: "mail", name: "", restricts: true }],
+    ["files", { id: "files", name: "Ann's files", restricts: true, tenants: undefined }],
+    ["mail", { id: "mail", name: "", restricts: true, tenants: undefined }],
   ]);
   readonly keys = new Map<string, Holder>([[KEY, ANN]]);
   /** What a holder may use; everything unless set. */
   access: (holder: Holder, relay: ConnectorRelay) => HolderAccess = () => ({ kind: "allowed", rules: undefined });
   readonly endedGrants: string[] = [];
+  /** The ids of the grants that people gave. */
+  readonly allowed: string[] = [];
   readonly #handle: (request: Request) => Promise<Response>;
 
   constructor(options: Partial<OAuthOptions> = {}, clock = new FakeClock()) {
@@ -89,9 +91,10 @@ export class OAuthRig {
       ...options,
     });
     const { oauth } = this;
+    const onAllowed = (_: Visit, id: string): void => void this.allowed.push(id);
     const originOf = (visit: Visit): string => new URL(visit.request.url).origin;
     const routes = oauthRoutes({
-      consent: createConsent({ oauth, clock, originOf }),
+      consent: createConsent({ oauth, clock, originOf, assertOwnPage: () => {}, onAllowed }),
       endpoints: createEndpoints({ oauth, clock, originOf, countRegistration: () => undefined }),
       isInUse: () => oauth.isInUse,
       isConnector: (id) => this.relays.has(id),
@@ -171,7 +174,11 @@ export class OAuthRig {
   }
 
   /** Exchanges a code. */
-  exchange({ clientId, verifier, resource }: Begun, code: string, more: Record<string, string> = {}): Promise<Response> {
+  exchange(
+    { clientId, verifier, resource }: Begun,
+    code: string,
+    more: Record<string, string> = {},
+  ): Promise<Response> {
     const fields = {
       grant_type: "authorization_code",
       code,

@@ -8,6 +8,8 @@ import type { Session } from "../../tunnel/session.ts";
 import { declaredLength } from "../../wire/declared-length.ts";
 import type { ResponseHead } from "../../wire/heads.ts";
 import type { LineState } from "../../wire/line-state.ts";
+import type { McpCalled } from "../../wire/mcp-call.ts";
+import type { CallerCall } from "./caller-calls.ts";
 import { toClientHeaders } from "./headers.ts";
 import type { Listener, Listeners } from "./listeners.ts";
 import { RpcVerdict } from "./rpc-verdict.ts";
@@ -19,6 +21,8 @@ export interface CallOptions {
   readonly requestId: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** Adds the call to those of a caller whom this server has let in, until the returned function is called; else undefined. */
+  readonly enlist?: ((call: EndableCall) => () => void) | undefined;
   /** The owner of the calls that only listen; undefined for any other call. */
   readonly listeners: Listeners | undefined;
   /** Longest wait for the answer to begin, and longest silence within an answer that is not an event stream. */
@@ -52,7 +56,14 @@ export interface CallReport {
   readonly bytesOut: number;
   /** Whether the MCP server answered with an error, as far as its status or the end of its answer shows. */
   readonly isError: boolean;
+  /** The code of its JSON-RPC error; undefined if there is none, or if it was not read. */
+  readonly rpcCode: number | undefined;
+  /** What the relay says was called. */
+  readonly called: McpCalled | undefined;
 }
+
+/** A running call, as its caller's key and grant see it. */
+export type EndableCall = Pick<CallerCall, "end" | "endListening">;
 
 /** The server to which a call was sent no longer has the relay. No relay has seen the call. */
 export class RelayMissed extends Error {
@@ -81,6 +92,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   readonly #leave = (): void => this.cancel();
   #exchange: Exchange | undefined;
   #status: number | undefined;
+  #called: McpCalled | undefined;
   #fault: Fault | undefined;
   #firstByteMs: number | undefined;
   #bytesOut = 0;
@@ -89,6 +101,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   /** The answer to a caller who has tried too many tokens, in place of the relay's own. */
   #refusal: Fault | undefined;
   #silence: SilenceWatch | undefined;
+  #leaveCaller: (() => void) | undefined;
   /** Undefined for a call that only listens: its answer holds no response. */
   readonly #verdict: RpcVerdict | undefined;
 
@@ -104,6 +117,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     signal.addEventListener("abort", this.#leave);
     const exchange = session.open(request, this);
     this.#exchange = exchange;
+    this.#leaveCaller = this.#options.enlist?.(this);
     this.#watch(exchange);
     // A signal that is aborted already fires no event.
     if (signal.aborted) this.cancel();
@@ -128,6 +142,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
 
   onHead(head: ResponseHead): void {
     this.#status = head.status;
+    this.#called = head.called;
     this.#firstByteMs = this.#options.clock.elapsed() - this.#startedAt;
     this.#options.onBegun(head);
     this.#refusal = head.refused === "token" ? this.#options.onTokenRefused() : undefined;
@@ -156,6 +171,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     this.#silence?.stop();
     this.#options.signal.removeEventListener("abort", this.#leave);
     this.#options.listeners?.remove(this);
+    this.#leaveCaller?.();
     if (isMiss(end)) return this.#reply.cut(new RelayMissed());
     this.#fault ??= faultOf(end);
     this.#report(end);
@@ -181,6 +197,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
    * answer of any other form continues.
    */
   endListening(): void {
+    if (this.#options.listeners === undefined) return;
     if (this.#status === undefined) this.#fault = drainingFault();
     else if (this.#reply.isEventStream) this.#isConcluded = true;
     else return;
@@ -199,10 +216,17 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     return lineState === "boundary" ? KEEP_ALIVE : undefined;
   }
 
+  /** Ends the call because its caller's access has ended. */
+  end(fault: Fault): void {
+    this.#fault ??= fault;
+    this.cancel();
+  }
+
   #report(end: ExchangeEnd): void {
     // The relay has answered a call that it refused. What the client gets instead is no failure of it.
     const isAnswered = end.kind === "complete" || this.#isConcluded || this.#refusal !== undefined;
     const outcome = isAnswered ? "completed" : this.#fault ? "failed" : "canceled";
+    const failure = this.#verdict?.failure(this.#reply.isEventStream);
     this.#options.onEnded({
       outcome,
       fault: this.#refusal ?? this.#fault,
@@ -210,7 +234,9 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
       firstByteMs: this.#firstByteMs,
       durationMs: this.#options.clock.elapsed() - this.#startedAt,
       bytesOut: this.#bytesOut,
-      isError: (this.#status ?? 0) >= 400 || this.#verdict?.isFailure(this.#reply.isEventStream) === true,
+      isError: (this.#status ?? 0) >= 400 || failure !== undefined,
+      rpcCode: failure?.code,
+      called: this.#called,
     });
   }
 }

@@ -1,7 +1,9 @@
-import type { Origin } from "../../auth/caller.ts";
+import type { ConnectorDoor } from "../../auth/connector-door.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
+import type { ConnectorRelays } from "../../oauth/connector.ts";
 import type { ClusterPorts } from "../../plugin/cluster.ts";
+import type { EndedCalls, EndedMcpCall } from "../../plugin/ended-calls.ts";
 import type { EndedRequests } from "../../plugin/ended-requests.ts";
 import { createWorkerOperator, knownElsewhere, type WorkerOperator } from "../../plugin/operator.ts";
 import { type RestrictionRecords, Restrictions } from "../../plugin/restrictions.ts";
@@ -10,7 +12,10 @@ import { Idle } from "../../system/idle.ts";
 import type { Intake, SessionSource } from "../../tunnel/session-source.ts";
 import { CLOSES } from "../../wire/closes.ts";
 import type { CallReport } from "./call-relay.ts";
-import { relayGreeting } from "./greeting.ts";
+import { CallerCalls } from "./caller-calls.ts";
+import { createConnectors } from "./connectors.ts";
+import { type EndedCall, keptCall, keptUnserved, type UnservedCall } from "./ended-call.ts";
+import { createRelayGreeting } from "./greeting.ts";
 import type { SessionUse } from "./held-sessions.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
 import { Listeners } from "./listeners.ts";
@@ -24,11 +29,14 @@ export interface McpAreaOptions {
   readonly config: McpConfig;
   readonly deps: Deps;
   readonly metrics: Metrics;
+  readonly auth: { readonly connectors: Pick<ConnectorDoor, "isReady"> };
   readonly sessions: SessionSource;
   /** Restrictions are kept in memory alone unless given. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
   /** Takes note of the requests that have ended; undefined where nobody counts them. */
   readonly endedRequests?: EndedRequests | undefined;
+  /** Takes note of single calls; undefined where nobody keeps them. */
+  readonly endedCalls?: EndedCalls | undefined;
   /** The other servers; undefined for a server without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
 }
@@ -42,25 +50,14 @@ export interface ServedCall {
   readonly report: Pick<CallReport, "outcome" | "fault" | "status" | "durationMs" | "isError">;
 }
 
-/** A call of a client of this server that has ended. */
-export interface EndedCall {
-  readonly requestId: string;
-  readonly caller: Origin;
-  readonly relayId: string;
-  /** The server that has the relay; undefined if it is this one. */
-  readonly server: string | undefined;
-  /** The label of `RpcFacts`. */
-  readonly method: string;
-  /** Whether it only listened: `RpcFacts.isStream`. */
-  readonly isStream: boolean;
-  readonly report: CallReport;
-}
-
 /** The relays, the intake of their sessions, and the counts of their calls. */
 export class McpArea {
   readonly relays: Relays;
   readonly workers: WorkerOperator;
   readonly listeners = new Listeners();
+  /** The running calls of callers whom this server has let in. */
+  readonly callerCalls = new CallerCalls();
+  readonly connectors: ConnectorRelays;
   readonly intake: Intake;
   readonly #options: McpAreaOptions;
   readonly #restrictions: Restrictions;
@@ -88,9 +85,10 @@ export class McpArea {
       onChange,
       remotes: options.cluster && createRemoteRelays(options.cluster),
     });
+    this.connectors = createConnectors(this.relays, this.callerCalls);
     this.intake = sessions.createIntake({
       pluginId: "mcp",
-      greeting: relayGreeting,
+      greeting: createRelayGreeting(options.auth.connectors),
       pool: this.relays,
       isBlocked: (id) => this.#restrictions.isBlocked(id),
       maxLegacyBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
@@ -172,7 +170,9 @@ export class McpArea {
   }
 
   /** Counts a call that reached its relay, on this server or another one, in metrics, and writes its one log line. */
-  ended({ requestId, caller, relayId, server, method, isStream, report }: EndedCall): void {
+  ended(call: EndedCall): void {
+    const { requestId, caller, relayId, server, facts, bytesIn, report } = call;
+    const { label: method, isStream } = facts;
     const { outcome, fault, status, firstByteMs, durationMs, bytesOut, isError } = report;
     // The relay served an answer that is an error, too. Only the count by method and outcome distinguishes it.
     this.#tally(method, outcome === "completed" && isError ? "error" : outcome);
@@ -197,8 +197,10 @@ export class McpArea {
       status,
       first_byte_ms: firstByteMs === undefined ? undefined : Math.round(firstByteMs),
       duration_ms: Math.round(durationMs),
+      bytes_in: bytesIn,
       bytes_out: bytesOut,
     });
+    this.#keep(keptCall, call);
   }
 
   /** Begins to count a request to its MCP session, if it names one. */
@@ -215,7 +217,13 @@ export class McpArea {
     };
   }
 
-  /** Counts a call that reached no relay. */
+  /** Counts a call that reached no relay. One whose client has left before is not counted, and kept if it is of interest. */
+  unserved(call: UnservedCall): void {
+    this.#keep(keptUnserved, call);
+    if (call.fault) this.refused(call.fault, call.facts.label);
+  }
+
+  /** Counts a request that reached no relay and is no call. */
   refused(fault: Fault, method: string): void {
     this.#options.metrics.rejection("mcp", fault.code);
     this.#tally(method, "refused");
@@ -229,6 +237,11 @@ export class McpArea {
   /** Tells the relays that another server is taking over. Everything goes on until `drain`. */
   handOver(): void {
     this.intake.handOver("another server is taking over", this.#retryAfterMs);
+  }
+
+  /** Ends the calls of keys that are no longer valid: see `CallerCalls`. */
+  endRequests(judge: (keyId: string) => Fault | undefined): void {
+    this.callerCalls.endRequests(judge);
   }
 
   /**
@@ -252,6 +265,12 @@ export class McpArea {
   /** The pause before relays dial again; undefined for the usual one if no other server takes them. */
   get #retryAfterMs(): number | undefined {
     return this.#options.cluster?.members.isAnyReady() ? 0 : undefined;
+  }
+
+  #keep<C>(kept: (call: C) => EndedMcpCall | undefined, call: C): void {
+    const { endedCalls } = this.#options;
+    const found = endedCalls && kept(call);
+    if (found) endedCalls.add(found);
   }
 
   #tally(method: string, outcome: string): void {

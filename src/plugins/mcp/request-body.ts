@@ -16,6 +16,8 @@ export interface BodyLimits {
 export interface CallBody {
   /** Whether the body can be opened again: nothing was read of it beyond the part that is held. */
   readonly mayReopen: boolean;
+  /** The bytes that have arrived. */
+  readonly bytes: number;
   /** Returns the body from its first byte. A body that was returned before must have been given up. */
   open(): Body;
   /** Says that the body is not opened again: its client stops sending if the last one was given up, now or later. */
@@ -64,7 +66,7 @@ export async function readMcpBody(request: Request, limits: BodyLimits): Promise
 }
 
 function wholeBody(bytes: Uint8Array): CallBody {
-  return { mayReopen: true, open: () => bytes, settle: () => {} };
+  return { mayReopen: true, bytes: bytes.length, open: () => bytes, settle: () => {} };
 }
 
 /** A body on its way through: what was read ahead, then the rest as it comes. */
@@ -90,6 +92,10 @@ class Source implements CallBody {
 
   get mayReopen(): boolean {
     return !this.#isSettled && !this.#isReadOn;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Reads until `bytes` are held or the body is whole. */

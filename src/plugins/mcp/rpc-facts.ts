@@ -12,14 +12,26 @@ export interface RpcFacts {
   readonly label: string;
   /** The function that the call names; undefined for every method but `tools/call`. */
   readonly functionName: string | undefined;
+  /**
+   * Whether it may be a call, on which the MCP server works until it answers. Not a notification, an answer of the client, or a stream
+   * that only listens. By the body alone, because headers may lie.
+   */
+  readonly isCall: boolean;
+  /** The tool, prompt or resource that the call names; undefined for a method that names none. */
+  readonly target: string | undefined;
+  /**
+   * Whether the MCP server certainly reads the same method. It may read another one where a body is large, or is no single
+   * JSON-RPC message.
+   */
+  readonly isCertain: boolean;
   /** Whether the answer stays open until the client leaves or the server drains. */
   readonly isStream: boolean;
 }
 
 /** A JSON-RPC message, as far as it is looked at. */
-type Message = Pick<RpcFacts, "id" | "functionName"> & { readonly method: string | undefined };
+type Message = Pick<RpcFacts, "id" | "target" | "isCertain"> & { readonly method: string | undefined };
 
-const NOTHING: Message = { id: undefined, method: undefined, functionName: undefined };
+const NOTHING: Message = { id: undefined, method: undefined, target: undefined, isCertain: false };
 
 const MAX_ID_CHARS = 256;
 const MAX_METHOD_CHARS = 128;
@@ -38,15 +50,23 @@ export function readFacts(
   isWhole = true,
 ): RpcFacts {
   const headerMethod = request.headers.get("mcp-method") ?? undefined;
-  const { id, method, functionName } = body
+  const { id, method, target, isCertain } = body
     ? readMessage(body, isWhole, request.headers)
     : readHeaders(request.headers, headerMethod);
   return {
     id,
-    functionName,
+    functionName: method === CALL ? target : undefined,
+    target,
+    isCertain: isCertain || request.method !== "POST",
     label: toLabel(request.method, method),
+    isCall: request.method === "POST" && !(isCertain && isNoCall(id, method)),
     isStream: request.method === "GET" || (headerMethod ?? method) === LISTEN_METHOD,
   };
+}
+
+/** Whether a message is an answer, asks only to listen, or wants no answer. */
+function isNoCall(id: string | undefined, method: string | undefined): boolean {
+  return method === undefined || method === LISTEN_METHOD || (id === undefined && method.startsWith("notifications/"));
 }
 
 function readMessage(body: Uint8Array, isWhole: boolean, headers: Headers): Message {
@@ -62,8 +82,11 @@ function readMessage(body: Uint8Array, isWhole: boolean, headers: Headers): Mess
   if (!isWhole && method === undefined) {
     return { ...readHeaders(headers, headers.get("mcp-method") ?? undefined), id };
   }
-  const params = method === CALL ? members.get("params") : undefined;
-  return { id, method, functionName: params && readName(body, params.start, isWhole) };
+  const member = method === undefined ? undefined : TARGETS.get(method);
+  const params = member === undefined ? undefined : members.get("params");
+  const target = member === undefined || !params ? undefined : readText(body, params.start, member, isWhole);
+  const isResponse = !members.has("method") && (members.has("result") || members.has("error"));
+  return { id, method, target, isCertain: isWhole && (method !== undefined || isResponse) };
 }
 
 /** The number of bytes at the end of a body in which its id is looked for. */
@@ -84,14 +107,26 @@ function toId(text: string | undefined): string | undefined {
 /** The method that calls a function. */
 const CALL = "tools/call";
 
-/** Clients of the stateless era repeat in headers what the body says, which serves for a body that is too large to read. */
-function readHeaders(headers: Headers, method: string | undefined): Message {
-  const name = method === CALL ? headers.get("mcp-name") : null;
-  return { ...NOTHING, method, functionName: name === null ? undefined : decodeHeader(name) };
+/** The methods that use a tool, prompt or resource, and the member of `params` that names it. */
+const TARGETS: ReadonlyMap<string, string> = new Map([
+  [CALL, "name"],
+  ["prompts/get", "name"],
+  ["resources/read", "uri"],
+]);
+
+/** Whether a method uses a tool, prompt or resource. */
+export function usesTarget(label: string): boolean {
+  return TARGETS.has(label);
 }
 
-function readName(body: Uint8Array, at: number, isWhole: boolean): string | undefined {
-  const range = (isWhole ? membersOf(body, at) : leadingMembersOf(body, at))?.get("name");
+/** Clients of the stateless era repeat in headers what the body says, which serves for a body that is too large to read. */
+function readHeaders(headers: Headers, method: string | undefined): Message {
+  const name = method !== undefined && TARGETS.has(method) ? headers.get("mcp-name") : null;
+  return { ...NOTHING, method, target: name === null ? undefined : decodeHeader(name) };
+}
+
+function readText(body: Uint8Array, at: number, member: string, isWhole: boolean): string | undefined {
+  const range = (isWhole ? membersOf(body, at) : leadingMembersOf(body, at))?.get(member);
   if (!range || range.end - range.start > MAX_NAME_CHARS) return undefined;
   return parseString(decoder.decode(body.subarray(range.start, range.end)));
 }

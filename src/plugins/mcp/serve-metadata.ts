@@ -6,6 +6,7 @@ import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { type McpPorts, toPeerRequest } from "./call.ts";
 import { type CallReport, callRelay } from "./call-relay.ts";
+import { foundConnector } from "./connectors.ts";
 import { findRelay } from "./find-relay.ts";
 import type { FoundRelay } from "./relays.ts";
 import { publicUrlOf, resourceOf } from "./resource.ts";
@@ -24,7 +25,15 @@ const MAX_WAIT_MS = 30_000;
 
 /** The label under which these requests are counted. */
 export const METADATA_LABEL = "metadata";
-const FACTS: RpcFacts = { id: undefined, label: METADATA_LABEL, functionName: undefined, isStream: false };
+const FACTS: RpcFacts = {
+  id: undefined,
+  label: METADATA_LABEL,
+  functionName: undefined,
+  target: undefined,
+  isCertain: true,
+  isCall: false,
+  isStream: false,
+};
 
 /** The answer for a relay that checks its own token, so that clients continue without metadata. */
 export function noMetadataFault(): Fault {
@@ -64,6 +73,21 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
   }
 }
 
+/** Answers for a relay whose callers this server lets in. The relay is not asked, and says nothing in it. */
+function ownMetadata(
+  { auth, names }: McpPorts,
+  { visit, relayId, alias }: MetadataCall,
+  caller: ActiveCaller,
+): Response {
+  const origin = names.originOf(visit);
+  const resource = publicUrlOf(names, relayId, visit, alias);
+  const document =
+    origin === undefined || resource === undefined ? undefined : auth.connectors.metadataFor(resource, origin);
+  if (document === undefined) throw noMetadataFault();
+  caller.leave();
+  return Response.json(document, { headers: { "x-request-id": visit.requestId, "x-content-type-options": "nosniff" } });
+}
+
 function ask(
   ports: McpPorts,
   { visit, relayId, alias }: MetadataCall,
@@ -73,6 +97,7 @@ function ask(
 ): Promise<Response> {
   const { area, config, deps, names } = ports;
   const { request, requestId } = visit;
+  if (foundConnector(found)) return Promise.resolve(ownMetadata(ports, { visit, relayId, alias }, caller));
   const isHere = found.kind === "here";
   const resource = isHere ? resourceOf(names, found.relay, visit, alias) : publicUrlOf(names, relayId, visit, alias);
   if (resource === undefined) throw noMetadataFault();
@@ -93,7 +118,7 @@ function ask(
     const method = METADATA_LABEL;
     if (isHere) area.served(found.relay, { method, functionName: undefined, report });
     const server = isHere ? undefined : found.server;
-    area.ended({ requestId, caller, relayId, server, method, isStream: false, report });
+    area.ended({ requestId, caller, relayId, server, facts: FACTS, bytesIn: 0, report });
   };
   return callRelay({
     session: isHere ? found.relay.session : found.session,

@@ -1,6 +1,7 @@
 import type { Backend, Opening } from "../../answering/opening.ts";
 import type { RequestHead } from "../../wire/heads.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
+import { asksForInventory } from "./serve-inventory.ts";
 
 const REFUSED: Opening = {
   kind: "answer",
@@ -16,12 +17,14 @@ const REFUSED: Opening = {
 };
 
 /**
- * A backend whose callers reach the MCP server's endpoint, and the metadata of one that callers sign in to. Any other
- * path gets 403. The public server refuses such paths as well, but a worker does not depend on it: the path would select
+ * A backend whose callers reach the MCP server's endpoint, and the metadata of one that callers sign in to. The server itself
+ * also reaches the inventory. Any other path gets 403. The public server refuses such paths as well, but a worker does not depend on it: the path would select
  * what is called inside the worker's network.
  */
 export function endpointOnly(backend: Backend): Backend {
-  return { open: (head) => (isEndpoint(head) || isMetadata(head) ? backend.open(head) : REFUSED) };
+  return {
+    open: (head) => (isEndpoint(head) || isMetadata(head) || asksForInventory(head) ? backend.open(head) : REFUSED),
+  };
 }
 
 function isEndpoint({ path }: RequestHead): boolean {

@@ -8,7 +8,7 @@ import { compileRules, intersect } from "./rules.ts";
 
 export interface RestrictedOptions {
   /** The inventory of the same MCP server, if there is one already. */
-  readonly inventory?: Inventory;
+  readonly inventory?: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
 }
 

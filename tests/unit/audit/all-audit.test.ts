@@ -1,8 +1,9 @@
 import "../../support/seed.ts";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { AllAudit, type AuditPlace, placeText, toPlace } from "../../../src/audit/all-audit.ts";
+import { AllAudit } from "../../../src/audit/all-audit.ts";
 import type { AuditEntry } from "../../../src/audit/audit.ts";
+import { placeText, type TrailPlace, toPlace } from "../../../src/plugin/joined-trails.ts";
 import type { PeerReadings } from "../../../src/plugin/peer-readings.ts";
 
 const trailOf = (times: readonly number[]) => {
@@ -46,7 +47,7 @@ test("the pages of all trails have each entry once, the newest first", async () 
     fc.asyncProperty(times, times, times, fc.integer({ min: 1, max: 12 }), async (a, b, c, limit) => {
       const audit = auditOf({ a, b, c });
       const read: { server: string; id: number; at: number }[] = [];
-      let after: AuditPlace | undefined;
+      let after: TrailPlace | undefined;
       for (let page = 0; page < 100; page += 1) {
         const { entries, next } = await audit.read({ limit, after });
         read.push(...entries.map(({ server, entry: { id, at } }) => ({ server, id, at })));

@@ -31,6 +31,7 @@ test("the steps of this version build its schema", () => {
     "audit",
     "failed_job",
     "key",
+    "mcp_call",
     "secret",
     "sign_out",
     "tenant",

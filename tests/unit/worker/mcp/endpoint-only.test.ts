@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { INVENTORY_PATH } from "../../../../src/wire/mcp-inventory.ts";
 import { METADATA_PATH } from "../../../../src/wire/mcp-metadata.ts";
 import { endpointOnly } from "../../../../src/worker/mcp/endpoint-only.ts";
 
@@ -14,7 +15,14 @@ test("the server's question for metadata is opened", () => {
   expect(backend.open(head)).toBe(passed);
 });
 
+test("the server's question for the inventory is opened", () => {
+  expect(backend.open({ method: "GET", path: INVENTORY_PATH, headers: [] })).toBe(passed);
+});
+
 test.each([
+  ["POST", INVENTORY_PATH],
+  ["GET", `${INVENTORY_PATH}/`],
+  ["GET", `${INVENTORY_PATH}?a`],
   ["GET", "/admin/users?drop=1"],
   ["POST", "/mcp"],
   ["POST", "//"],

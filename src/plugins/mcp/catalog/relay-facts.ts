@@ -1,0 +1,87 @@
+import * as v from "valibot";
+import { NO_PEERS, type PeerReadings } from "../../../plugin/peer-readings.ts";
+import { MAX_TEXT_CHARS } from "../../../wire/names.ts";
+import { brokenReason } from "../relay-health.ts";
+import type { Relay } from "../relays.ts";
+
+/** What a server knows of a relay that is connected to it, apart from its counts. Servers send it to each other as JSON. */
+const factsSchema = v.object({
+  id: v.string(),
+  /** What its owner calls it. */
+  name: v.string(),
+  /** `http`, `sse` or `stdio`; absent for a relay that does not say. */
+  upstream: v.optional(v.string()),
+  /** Who may call: see `Access` of the worker. Absent for a relay that does not say. */
+  access: v.optional(v.string()),
+  /** Whether it can restrict callers to some tools. */
+  restricts: v.boolean(),
+  /** Whether it speaks the dialect of this version. */
+  isNative: v.boolean(),
+  version: v.optional(v.string()),
+  connectedAt: v.number(),
+  isDrained: v.boolean(),
+  /** Why its MCP server does not work; absent while it does, as far as is known. */
+  broken: v.optional(v.pipe(v.string(), v.maxLength(4 * MAX_TEXT_CHARS))),
+});
+
+export type RelayFacts = v.InferOutput<typeof factsSchema>;
+
+/** A relay with the server to which it is connected; the empty text for a server that is the only one. */
+export interface RelayOfServer {
+  readonly server: string;
+  readonly facts: RelayFacts;
+}
+
+export function toRelayFacts(relay: Relay): RelayFacts {
+  const { session, isDrained } = relay;
+  const { worker, connectedAt, dialect } = session;
+  const { upstream, auth, restricts } = worker.hostInfo;
+  const broken = brokenReason(relay)?.slice(0, MAX_TEXT_CHARS);
+  return {
+    id: worker.id,
+    name: worker.name,
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(auth === undefined ? {} : { access: auth }),
+    restricts: restricts === "true",
+    isNative: dialect === "native",
+    ...(worker.version === undefined ? {} : { version: worker.version }),
+    connectedAt,
+    isDrained,
+    ...(broken === undefined ? {} : { broken }),
+  };
+}
+
+const RELAYS = "mcp_relays";
+
+/** The relays of all servers of a cluster. */
+export class AllRelays {
+  readonly #own: () => Iterable<Relay>;
+  readonly #readings: PeerReadings | undefined;
+
+  /** `readings` are the other servers; undefined for a server that is the only one. */
+  constructor(own: () => Iterable<Relay>, readings: PeerReadings | undefined) {
+    this.#own = own;
+    this.#readings = readings;
+    readings?.answer(RELAYS, () => [...own()].map((relay) => JSON.stringify(toRelayFacts(relay))));
+  }
+
+  /** Resolves to all relays by name, and to the ids of the servers that have not told theirs. */
+  async read(): Promise<{ readonly relays: readonly RelayOfServer[]; readonly missing: readonly string[] }> {
+    const { answers, missing } = (await this.#readings?.ask(RELAYS, {})) ?? NO_PEERS;
+    const server = this.#readings?.serverId ?? "";
+    const relays: RelayOfServer[] = [...this.#own()].map((relay) => ({ server, facts: toRelayFacts(relay) }));
+    for (const [peer, lines] of answers) {
+      for (const line of lines) {
+        const read = v.safeParse(factsSchema, line);
+        // A relay that has just moved may be told twice. Calls go to the one that is here.
+        if (read.success && !relays.some(({ facts }) => facts.id === read.output.id))
+          relays.push({ server: peer, facts: read.output });
+      }
+    }
+    return { relays: relays.sort(byName), missing };
+  }
+}
+
+function byName({ facts: a }: RelayOfServer, { facts: b }: RelayOfServer): number {
+  return a.name.localeCompare(b.name) || a.id.localeCompare(b.id);
+}

@@ -1,14 +1,14 @@
 import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { guarded } from "./guard.ts";
-import { createInventory, type Inventory } from "./inventory.ts";
+import type { Inventory } from "./inventory.ts";
 import type { McpServer } from "./mcp-server.ts";
 import { ruled } from "./ruled/ruled-backend.ts";
 import { compileRules, intersect } from "./rules.ts";
 
 export interface RestrictedOptions {
-  /** The inventory of the same MCP server, if there is one already. */
-  readonly inventory?: Inventory | undefined;
+  /** What the MCP server offers; undefined where the relay cannot read it, because callers sign in to the server. */
+  readonly inventory: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
 }
 
@@ -22,8 +22,7 @@ export function restricted(
     callers: access.kind === "callers" ? access.callers : undefined,
     rules: intersect(...rules.map(compileRules)),
     auditArguments,
-    // Callers of such a server sign in to it, and the relay has no account there.
-    facts: access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock)),
+    facts: inventory,
     // A caller can test guesses of it, so it is none of the worker's keys.
     secret: ids.secret(),
     clock,

@@ -1,3 +1,4 @@
+import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { isWeakKey } from "../../system/key-strength.ts";
 import { VERSION } from "../../system/version.ts";
@@ -18,6 +19,7 @@ import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
 import { compileRules, intersect } from "./rules.ts";
+import { AUTO_LISTED, withToolSearch } from "./search/tool-search.ts";
 import { withInventory } from "./serve-inventory.ts";
 
 export interface RelayOptions {
@@ -80,7 +82,7 @@ export function serveRelay(
     },
     backend: endpointOnly(
       withInventory(
-        restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }),
+        searchable(source, restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }), deps),
         inventory,
         intersect(...(server.rules ?? []).map(compileRules)),
       ),
@@ -142,4 +144,10 @@ function toWhat(source: McpSource): string {
   if (source.kind === "url") return source.url;
   if (source.kind === "hub") return `all of ${source.servers.map(({ key, name }) => key ?? name).join(", ")}`;
   return `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
+}
+
+/** Puts a search in front of many tools, if the owner wants that. */
+function searchable(source: McpSource, backend: Backend, { ids }: Deps): Backend {
+  if (source.kind !== "hub" || source.toolSearch === "false") return backend;
+  return withToolSearch(backend, { mostListed: source.toolSearch === "auto" ? AUTO_LISTED : 0, ids });
 }

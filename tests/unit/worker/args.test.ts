@@ -65,6 +65,7 @@ const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, u
   ["mcpToolSearch", "MCP_TOOL_SEARCH", "tool-search", "auto", "auto"],
   ["mcpAccess", "MCP_ACCESS", "access", "connector", "connector"],
   ["mcpOauth", "MCP_OAUTH", "oauth", "true", "true"],
+  ["mcpAuditArguments", "MCP_AUDIT_ARGUMENTS", "audit-arguments", "true", "true"],
   ["mcpShared", "MCP_SHARED", "shared", "true", "true"],
   ["mcpMaxSessions", "MCP_MAX_SESSIONS", "max-sessions", "3", 3],
   ["mcpSessionIdleMs", "MCP_SESSION_IDLE", "session-idle", "30s", 30_000],

@@ -7,7 +7,7 @@ export type Listed = Readonly<Record<string, unknown>>;
 const MAX_WORDS = 32;
 /** How much a word counts that a tool has in its name, its title, its description, or the names of its arguments. */
 const WEIGHTS = { name: 6, title: 4, arguments: 2, description: 1 } as const;
-/** The part of the weight for a word that only begins in the same way. */
+/** The part of the weight for a word that only begins alike. */
 const BEGINS = 0.5;
 /** The fewest characters of a word for that. */
 const LEAST_BEGINNING = 3;
@@ -57,9 +57,12 @@ function weightIn(texts: Texts, word: string): number {
   return weight;
 }
 
-/** Whether one of two words begins with the other, as `read` and `reads` do. */
+/** Whether two words begin alike, as `read` and `reads` do, or `write` and `writing`. */
 function isAlike(one: string, other: string): boolean {
-  return one.length >= LEAST_BEGINNING && (one.startsWith(other) || other.startsWith(one));
+  const shorter = Math.min(one.length, other.length);
+  let same = 0;
+  while (same < shorter && one[same] === other[same]) same += 1;
+  return same >= LEAST_BEGINNING && (same === shorter || (same > LEAST_BEGINNING && same >= 0.75 * shorter));
 }
 
 /** Splits a text into words, also at the humps of a name such as `readFile`. */

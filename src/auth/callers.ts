@@ -159,10 +159,6 @@ class Stay implements ActiveCaller {
     return this.#who.relays;
   }
 
-  get client(): string | undefined {
-    return this.#who.client;
-  }
-
   may(model: string): boolean {
     return this.#who.may(model);
   }

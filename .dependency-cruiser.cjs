@@ -292,6 +292,7 @@ module.exports = {
         ...SHARED,
         "^src/config\\.ts$",
         "^src/(auth|figures|http|openapi|settings|tunnel|upload|wire)/",
+        "^src/oauth/connector\\.ts$",
         "^src/pool/(charge|claim|pool|remotes|seat)\\.ts$",
       ],
     ),

@@ -41,8 +41,6 @@ export interface Caller {
   readonly limits: CallerLimits;
   /** The id of the key that was made for the caller. Absent for configured keys, roles and callers without a key. */
   readonly keyId?: string | undefined;
-  /** The name of the program that the holder of the key has let in; absent for a caller with the key itself. */
-  readonly client?: string | undefined;
   /** The header, in lower case, that names the end user behind each request. Absent: `END_USER_HEADERS` does. */
   readonly userHeader?: string | undefined;
   /** `own`: workers that serve only the caller's tenant come before others. */

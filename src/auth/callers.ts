@@ -143,10 +143,6 @@ class Stay implements ActiveCaller {
     return this.#who.keyId;
   }
 
-  get client(): string | undefined {
-    return this.#who.client;
-  }
-
   get userHeader(): string | undefined {
     return this.#who.userHeader;
   }

@@ -22,7 +22,7 @@ export type Holder =
       readonly kind: "oidc";
       /** The user at the issuer: its claim `sub`. */
       readonly subject: string;
-      /** What people know the user by; cleaned. */
+      /** The name of its caller in logs: `oidc:ann@example.com`, as `userName` makes it. */
       readonly name: string;
     };
 

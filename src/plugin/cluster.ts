@@ -54,10 +54,23 @@ export interface Members {
   onGone(listener: (serverId: string) => void): void;
 }
 
+/** What servers know of a relay whose callers they let in, wherever it is connected. */
+export interface WorkerAccess {
+  /** What its owner calls it; cleaned. */
+  readonly name: string;
+  readonly restricts: boolean;
+  /** The only tenants that its key allows; undefined for all of them. */
+  readonly tenants: readonly string[] | undefined;
+}
+
 /** Where the workers of one plugin are connected, apart from this server. */
 export interface RemoteWorkers {
   /** Returns the id of the server to which a worker is connected; undefined if no other server has it. */
   serverOf(workerId: string): string | undefined;
+  /** Returns what a worker lets the servers decide about its callers; undefined if it decides that itself. */
+  accessOf(workerId: string): WorkerAccess | undefined;
+  /** Whether `accessOf` is there for some worker. */
+  readonly hasAccess: boolean;
   /** Returns how long ago a worker left the last of the other servers; undefined if none of them had it lately. */
   leftAgoMs(workerId: string): number | undefined;
   /** Calls `listener` with the id of each worker that comes to another server or leaves one, after `serverOf` knows. */

@@ -1,6 +1,7 @@
 import type { Deps, Log } from "../system/deps.ts";
 import { onServer } from "../system/server-id.ts";
 import { CLOSES, type Close, closeWith } from "../wire/closes.ts";
+import type { HostInfo } from "../wire/worker-messages.ts";
 import { mayRegister, type WorkerTerms } from "../wire/worker-terms.ts";
 import { Arrivals, type Newcomer } from "./arrivals.ts";
 import type { Dialect } from "./dialect.ts";
@@ -125,7 +126,7 @@ export class WorkerEndpoint implements Intake {
 
   setTerms(owner: string, terms: WorkerTerms): void {
     for (const session of this.#roster.of(owner)) {
-      if (this.#knowsTenantsFor(terms)) session.setTerms(terms);
+      if (this.#knowsTenantsFor(terms, session.worker)) session.setTerms(terms);
       else session.close(CLOSES.tenants_not_known);
     }
   }
@@ -151,9 +152,13 @@ export class WorkerEndpoint implements Intake {
     return this.#owners.mayClaim(id, claimant) && (this.#options.watch?.mayClaim(id, claimant) ?? true);
   }
 
-  /** Whether a key with these terms may serve this kind of worker. */
-  #knowsTenantsFor({ tenants }: WorkerTerms): boolean {
-    return tenants === undefined || this.#options.greeting.knowsTenants !== false;
+  /** Whether a key with these terms may serve a worker that has said this. */
+  #knowsTenantsFor({ tenants }: WorkerTerms, { hostInfo }: Pick<Hello, "hostInfo">): boolean {
+    return tenants === undefined || this.#knowsTenants(hostInfo);
+  }
+
+  #knowsTenants(hostInfo: HostInfo): boolean {
+    return this.#options.greeting.knowsTenants?.(hostInfo) ?? true;
   }
 
   /** Reads the first message. Returns undefined for a peer that was refused. */
@@ -190,7 +195,7 @@ export class WorkerEndpoint implements Intake {
       workerId: boundId,
       otherIds,
       name: hello.name,
-      knowsTenants: this.#options.greeting.knowsTenants !== false,
+      knowsTenants: this.#knowsTenants(hello.hostInfo),
       previousKey: hello.previousKey,
       mayHaveId: (claimant) => this.#mayClaim(workerId, claimant) && this.#mayClaim(boundId, claimant),
     });
@@ -201,7 +206,7 @@ export class WorkerEndpoint implements Intake {
     const { ws, hello, applicant } = peer;
     if (!admission.ok) return this.#refuse(ws, CLOSES[admission.refusal], applicant, hello);
     const { owner, previousOwner, caller, terms = {}, credential } = admission;
-    if (!this.#knowsTenantsFor(terms)) return this.#refuse(ws, CLOSES.tenants_not_known, applicant, hello);
+    if (!this.#knowsTenantsFor(terms, hello)) return this.#refuse(ws, CLOSES.tenants_not_known, applicant, hello);
     const workerId = saidId ?? terms.ids?.[0] ?? this.#options.deps.ids.secret();
     const claimant = { owner, previousOwner };
     return { ...peer, workerId, claimant, caller, terms: admission.terms, credential };

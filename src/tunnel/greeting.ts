@@ -36,8 +36,8 @@ interface JoinFields {
 
 /** The introduction of one kind of peer: all that differs between the links of workers and of relays. */
 export interface Greeting {
-  /** Whether requests to these peers come from callers whose tenants are known. Absent: yes. */
-  readonly knowsTenants?: boolean;
+  /** Whether requests to a peer that has said this come from callers whose tenants are known. Absent: yes. */
+  knowsTenants?(hostInfo: HostInfo): boolean;
   /** Reads the first message. MUST NOT repeat a value of it in the reason of a refusal. */
   parse(text: string, dialect: Dialect["name"]): Parsed<Hello>;
   /** Returns the answer to it in one dialect; undefined where that dialect expects none. */

@@ -6,7 +6,7 @@ import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings
 import type { ProgramText } from "../settings/render.ts";
 import type { LogFormat, LogLevel } from "../system/log.ts";
 import { identityPath } from "./identity-path.ts";
-import type { McpServer, McpTransport } from "./mcp/mcp-server.ts";
+import type { McpServer, McpTransport, ToolSearch } from "./mcp/mcp-server.ts";
 import { readMcpServers } from "./mcp/mcp-servers.ts";
 import { NFRX_AGENTS } from "./nfrx-agents.ts";
 import type { Rename } from "./offered-models.ts";
@@ -55,6 +55,10 @@ export interface WorkerSettings {
   readonly mcpHeaders: readonly (readonly [string, string])[];
   /** A file with several MCP servers, instead of the URL or the command. */
   readonly mcpServers: string | undefined;
+  /** The id of one more relay, for all servers of the file. */
+  readonly mcpOneUrl: string | undefined;
+  readonly mcpOneUrlOnly: "true" | "false";
+  readonly mcpToolSearch: ToolSearch;
   /** Who may call the MCP server; undefined: `authToken` and `mcpOauth` say. */
   readonly mcpAccess: "none" | "token" | "oauth" | "connector" | undefined;
   readonly mcpOauth: "true" | "false";

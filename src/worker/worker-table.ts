@@ -199,6 +199,27 @@ export function workerTable(hostname: string) {
       absent: undefined,
       help: "YAML or JSON file with several MCP servers, for the kind mcp; each gets its own relay.",
     }),
+    mcpOneUrl: unset(
+      { schema: parsed((text) => (isId(text) ? text : undefined)), placeholder: "id", accepts: ID_FORM },
+      {
+        variable: "MCP_ONE_URL",
+        flag: "one-url",
+        absent: undefined,
+        help: "Id of one more relay that serves all servers of that file behind one URL. MCP_ACCESS and AUTH_TOKEN are then for its callers.",
+      },
+    ),
+    mcpOneUrlOnly: setting(word(["true", "false"]), {
+      variable: "MCP_ONE_URL_ONLY",
+      flag: "one-url-only",
+      default: "false",
+      help: "Whether the servers behind MCP_ONE_URL have no relays of their own.",
+    }),
+    mcpToolSearch: setting(word(["true", "false", "auto"]), {
+      variable: "MCP_TOOL_SEARCH",
+      flag: "tool-search",
+      default: "false",
+      help: "Whether clients of MCP_ONE_URL get a tool that finds tools, and one that calls them, instead of a list of all; auto: if there are more than 100.",
+    }),
     mcpAccess: unset(word(["none", "token", "oauth", "connector"]), {
       variable: "MCP_ACCESS",
       flag: "access",

@@ -11,6 +11,7 @@ import { declaredSlots, type Kind } from "./kind.ts";
 import { KINDS, RELAY_KIND } from "./kinds.ts";
 import type { LinkKeys } from "./link-keys.ts";
 import { LoadedWatch } from "./loaded-watch.ts";
+import { OpenServers } from "./mcp/open-servers.ts";
 import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
 import { ModelIntroduction } from "./model-introduction.ts";
@@ -55,12 +56,24 @@ export function startWorker(given: WorkerSettings, deps: Deps, options: WorkerOp
   const identity = openIdentity(given, deps);
   const settings = identity ? withIdentity(given, identity) : given;
   const proxyFor = createProxyChoice(settings);
+  const servers = new OpenServers({
+    env: options.env ?? {},
+    proxyFor,
+    limits: { maxSessions: settings.mcpMaxSessions, idleMs: settings.mcpSessionIdleMs },
+    deps: { ...deps, log: deps.log.with({ kind: RELAY_KIND }) },
+  });
   const running = settings.kinds.flatMap((name): readonly RunningKind[] => {
     const log = deps.log.with({ kind: name });
     if (name === RELAY_KIND) {
       const relayOptions = { ...toRelayOptions(options, proxyFor), keys: () => identity?.forLinks() };
       return settings.relays.map((relay) =>
-        serveRelay(relay, settings, { ...deps, log: log.with({ relay: relay.name }) }, relayOptions),
+        serveRelay(
+          relay,
+          servers.open(relay),
+          settings,
+          { ...deps, log: log.with({ relay: relay.name }) },
+          relayOptions,
+        ),
       );
     }
     const kind = kinds.get(name);
@@ -71,6 +84,7 @@ export function startWorker(given: WorkerSettings, deps: Deps, options: WorkerOp
     registered: Promise.all(running.map((each) => each.registered)),
     async stop() {
       await Promise.all(running.map((each) => each.stop()));
+      await servers.close();
     },
   };
 }
@@ -105,8 +119,8 @@ function withIdentity(settings: WorkerSettings, { workerId }: WorkerIdentity): W
 }
 
 function toRelayOptions(options: WorkerOptions, proxyFor: ProxyChoice): RelayOptions {
-  const { print = () => {}, random = Math.random, env = {}, retry } = options;
-  return { print, random, env, retry, proxyFor };
+  const { print = () => {}, random = Math.random, retry } = options;
+  return { print, random, retry, proxyFor };
 }
 
 interface RunningKind {

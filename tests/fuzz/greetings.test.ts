@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { parseJson } from "../../src/json/parse.ts";
 import { createModelGreeting } from "../../src/models/greeting.ts";
-import { relayGreeting } from "../../src/plugins/mcp/greeting.ts";
+import { createRelayGreeting } from "../../src/plugins/mcp/greeting.ts";
 import type { Hello } from "../../src/tunnel/greeting.ts";
 import type { Parsed } from "../../src/wire/fields.ts";
 import { isExchangeKind, isId } from "../../src/wire/names.ts";
@@ -139,7 +139,8 @@ describe("with any first message,", () => {
   test("a relay is accepted with clean and bounded fields, or refused without repeating a value", () => {
     fc.assert(
       fc.property(like(HELLO), (text) => {
-        for (const dialect of DIALECTS) holdHello(relayGreeting.parse(text, dialect), Number.MAX_SAFE_INTEGER);
+        for (const dialect of DIALECTS)
+          holdHello(createRelayGreeting({ isReady: true }).parse(text, dialect), Number.MAX_SAFE_INTEGER);
         expectCleanPrototype();
       }),
       { numRuns: times(4000) },
@@ -149,7 +150,7 @@ describe("with any first message,", () => {
   test("a worker whose message is valid is accepted", () => {
     for (const dialect of DIALECTS) {
       expect(models.parse(JSON.stringify(REGISTER), dialect).ok).toBe(true);
-      expect(relayGreeting.parse(JSON.stringify(HELLO), dialect).ok).toBe(true);
+      expect(createRelayGreeting({ isReady: true }).parse(JSON.stringify(HELLO), dialect).ok).toBe(true);
     }
   });
 
@@ -157,7 +158,7 @@ describe("with any first message,", () => {
     fc.assert(
       fc.property(fc.oneof(hostileText, fc.string({ unit: "binary", maxLength: 300 })), (id) => {
         const worker = models.parse(JSON.stringify({ ...REGISTER, worker_id: id }), "legacy");
-        const relay = relayGreeting.parse(JSON.stringify({ ...HELLO, id }), "legacy");
+        const relay = createRelayGreeting({ isReady: true }).parse(JSON.stringify({ ...HELLO, id }), "legacy");
         for (const parsed of [worker, relay]) {
           expect(parsed.ok).toBe(true);
           if (parsed.ok && id !== "") expect(isId(parsed.value.workerId ?? "")).toBe(true);

@@ -139,7 +139,10 @@ describe("with any headers,", () => {
     "an MCP relay gets no hop-by-hop header, no cookie or key of this server, and the server's request id once",
     pairs,
     (given) => {
-      const said = toRelayHeaders(toHeaders(given), [["x-request-id", "ours"]], false);
+      const said = toRelayHeaders(toHeaders(given), [["x-request-id", "ours"]], {
+        beginsSession: false,
+        isBearerOurs: false,
+      });
       // The relay itself checks Authorization.
       expectNone(said, OF_A_HOP, CREDENTIALS.slice(1), OF_THE_WAY);
       expect(said.filter(([key]) => key === "x-request-id")).toEqual([["x-request-id", "ours"]]);

@@ -35,7 +35,13 @@ const NO_PORTS: ClusterPorts = {
   calls: { answer: () => {}, ask: async () => ({ kind: "nobody" }) },
   members: { ids: () => [], isAnyReady: () => false, onCame: () => {}, onGone: () => {} },
   exchanges: { sessionTo: () => undefined, onChange: () => {}, serve: () => {} },
-  workersOf: () => ({ serverOf: () => undefined, leftAgoMs: () => undefined, onMoved: () => {} }),
+  workersOf: () => ({
+    serverOf: () => undefined,
+    accessOf: () => undefined,
+    hasAccess: false,
+    leftAgoMs: () => undefined,
+    onMoved: () => {},
+  }),
   joinPool: () => {
     const nobody = new ScriptedRemotes();
     return { remotes: { models: nobody, queue: nobody }, begin: () => {} };

@@ -24,6 +24,8 @@ export class PortsNetwork {
         const at = this.#workers.get(`${pluginId} ${workerId}`);
         return at === serverId ? undefined : at;
       },
+      accessOf: () => undefined,
+      hasAccess: false,
       leftAgoMs: (workerId) => {
         const leftAt = this.#left.get(`${pluginId} ${workerId}`);
         return leftAt === undefined ? undefined : performance.now() - leftAt;

@@ -1,3 +1,4 @@
+import type { WorkerAccess } from "../../plugin/cluster.ts";
 import type { Clock } from "../../system/deps.ts";
 import type { IdHolder } from "../../tunnel/id-search.ts";
 import type { Claimant } from "../../tunnel/owners.ts";
@@ -191,9 +192,17 @@ export class OwnWorkers {
   }
 }
 
-function toRow({ plugin, fact }: Entry): Omit<WorkerRow, "groups"> {
+function toRow({ plugin, held, fact }: Entry): Omit<WorkerRow, "groups"> {
   const { id, session = "", owner, since, at, was, isLeaving } = fact;
-  return { plugin, id, session, owner, since, at, was, isLeaving };
+  const access = accessOf(held.session);
+  return { plugin, id, session, owner, since, at, was, isLeaving, ...(access && { access }) };
+}
+
+/** Returns what a relay lets servers decide about its callers; undefined for any other worker. */
+function accessOf({ worker, dialect, offer }: HeldSession["session"]): WorkerAccess | undefined {
+  if (worker.hostInfo["auth"] !== "connector" || dialect !== "native") return undefined;
+  const { name, hostInfo } = worker;
+  return { name, restricts: hostInfo["restricts"] === "true", tenants: offer.tenants && [...offer.tenants] };
 }
 
 function toLeft(plugin: string, { id, owner, since, was }: IdFact): Omit<LeftRow, "ageMs"> {

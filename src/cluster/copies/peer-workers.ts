@@ -1,4 +1,4 @@
-import type { RemoteWorkers } from "../../plugin/cluster.ts";
+import type { RemoteWorkers, WorkerAccess } from "../../plugin/cluster.ts";
 import type { Clock } from "../../system/deps.ts";
 import { setNewest } from "../../system/newest.ts";
 import type { WorkerRow } from "../gossip/rows.ts";
@@ -46,6 +46,15 @@ export class PeerWorkers implements RemoteWorkers {
 
   serverOf(workerId: string): string | undefined {
     return this.find(workerId)?.peer.id;
+  }
+
+  accessOf(workerId: string): WorkerAccess | undefined {
+    return this.find(workerId)?.row.access;
+  }
+
+  get hasAccess(): boolean {
+    for (const { row } of this.#bySession.values()) if (row.access) return true;
+    return false;
   }
 
   leftAgoMs(workerId: string): number | undefined {

@@ -1,7 +1,9 @@
 import * as v from "valibot";
+import type { WorkerAccess } from "../../plugin/cluster.ts";
+import { cleanText } from "../../wire/clean-text.ts";
 import { countField, kindsField, modelField, textField } from "../../wire/fields.ts";
 import { modelInfoSchema } from "../../wire/model-info.ts";
-import { isId } from "../../wire/names.ts";
+import { isId, MAX_TEXT_CHARS } from "../../wire/names.ts";
 import { MAX_STAMP } from "../ids/hybrid-clock.ts";
 
 // The rows of which deltas and snapshots consist. They are lists, because thousands of them are sent. A later version may add
@@ -35,26 +37,56 @@ export interface WorkerRow {
   readonly isLeaving: boolean;
   /** The numbers of the groups. */
   readonly groups: readonly number[];
+  /** What it lets servers decide about its callers; undefined for a worker that decides that itself, or has none. */
+  readonly access?: WorkerAccess | undefined;
 }
 
-type WorkerMembers = [string, string, string, string, number, number, string | null, boolean, number[]];
+type AccessMembers = [name: string, restricts: boolean, tenants: string[] | null];
+type WorkerMembers = [
+  string,
+  string,
+  string,
+  string,
+  number,
+  number,
+  string | null,
+  boolean,
+  number[],
+  (AccessMembers | null)?,
+];
 
 // A thousand of these rows arrive from each server that starts, so they are checked by one function.
 const workerRow = v.pipe(
   v.custom<WorkerMembers>(isWorkerRow),
-  v.transform(([plugin, id, session, owner, since, at, was, isLeaving, groups]): WorkerRow => {
-    return { plugin, id, session, owner, since, at, was: was ?? undefined, isLeaving, groups };
+  v.transform(([plugin, id, session, owner, since, at, was, isLeaving, groups, access]): WorkerRow => {
+    const row = { plugin, id, session, owner, since, at, was: was ?? undefined, isLeaving, groups };
+    return access ? { ...row, access: toAccess(access) } : row;
   }),
 );
 
 function isWorkerRow(value: unknown): boolean {
   if (!Array.isArray(value)) return false;
-  const [plugin, id, session, owner, since, at, was, isLeaving, groups] = value;
+  const [plugin, id, session, owner, since, at, was, isLeaving, groups, access] = value;
   if (!isText(plugin, 32) || !PLUGIN.test(plugin) || typeof id !== "string" || !isId(id)) return false;
   if (!isText(session, 200) || session === "" || !isText(owner, 200) || !(was === null || isText(was, 200)))
     return false;
+  if (access !== undefined && access !== null && !isAccess(access)) return false;
   if (!isCount(since, MAX_STAMP) || !isCount(at, MAX_STAMP) || typeof isLeaving !== "boolean") return false;
   return Array.isArray(groups) && groups.length <= MAX_GROUPS && groups.every((each) => isCount(each));
+}
+
+function isAccess(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  const [name, restricts, tenants] = value;
+  if (!isText(name, MAX_TEXT_CHARS) || typeof restricts !== "boolean") return false;
+  if (tenants === null) return true;
+  return (
+    Array.isArray(tenants) && tenants.length <= MAX_TENANTS && tenants.every((each) => isText(each, MAX_TEXT_CHARS))
+  );
+}
+
+function toAccess([name, restricts, tenants]: AccessMembers): WorkerAccess {
+  return { name: cleanText(name), restricts, tenants: tenants ?? undefined };
 }
 
 function isText(value: unknown, most: number): value is string {
@@ -218,8 +250,9 @@ export function packRows(rows: Rows & Partial<Ends>): readonly PackedRows[] {
   return packs;
 }
 
-function toWorkerRow({ plugin, id, session, owner, since, at, was, isLeaving, groups }: WorkerRow): unknown {
-  return [plugin, id, session, owner, since, at, was ?? null, isLeaving, groups];
+function toWorkerRow({ plugin, id, session, owner, since, at, was, isLeaving, groups, access }: WorkerRow): unknown {
+  const row = [plugin, id, session, owner, since, at, was ?? null, isLeaving, groups];
+  return access ? [...row, [access.name, access.restricts, access.tenants ?? null]] : row;
 }
 
 function toLeftRow({ plugin, id, owner, since, was, ageMs }: LeftRow): unknown {

@@ -9,6 +9,7 @@ import { declaredLength } from "../../wire/declared-length.ts";
 import type { ResponseHead } from "../../wire/heads.ts";
 import type { LineState } from "../../wire/line-state.ts";
 import type { McpCalled } from "../../wire/mcp-call.ts";
+import type { CallerCall } from "./caller-calls.ts";
 import { toClientHeaders } from "./headers.ts";
 import type { Listener, Listeners } from "./listeners.ts";
 import { RpcVerdict } from "./rpc-verdict.ts";
@@ -20,6 +21,8 @@ export interface CallOptions {
   readonly requestId: string;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** Adds the call to those of a caller whom this server has let in, until the returned function is called; else undefined. */
+  readonly enlist?: ((call: EndableCall) => () => void) | undefined;
   /** The owner of the calls that only listen; undefined for any other call. */
   readonly listeners: Listeners | undefined;
   /** Longest wait for the answer to begin, and longest silence within an answer that is not an event stream. */
@@ -59,6 +62,9 @@ export interface CallReport {
   readonly called: McpCalled | undefined;
 }
 
+/** A running call, as its caller's key and grant see it. */
+export type EndableCall = Pick<CallerCall, "end" | "endListening">;
+
 /** The server to which a call was sent no longer has the relay. No relay has seen the call. */
 export class RelayMissed extends Error {
   override readonly name = "RelayMissed";
@@ -95,6 +101,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   /** The answer to a caller who has tried too many tokens, in place of the relay's own. */
   #refusal: Fault | undefined;
   #silence: SilenceWatch | undefined;
+  #leaveCaller: (() => void) | undefined;
   /** Undefined for a call that only listens: its answer holds no response. */
   readonly #verdict: RpcVerdict | undefined;
 
@@ -110,6 +117,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     signal.addEventListener("abort", this.#leave);
     const exchange = session.open(request, this);
     this.#exchange = exchange;
+    this.#leaveCaller = this.#options.enlist?.(this);
     this.#watch(exchange);
     // A signal that is aborted already fires no event.
     if (signal.aborted) this.cancel();
@@ -163,6 +171,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     this.#silence?.stop();
     this.#options.signal.removeEventListener("abort", this.#leave);
     this.#options.listeners?.remove(this);
+    this.#leaveCaller?.();
     if (isMiss(end)) return this.#reply.cut(new RelayMissed());
     this.#fault ??= faultOf(end);
     this.#report(end);
@@ -188,6 +197,7 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
    * answer of any other form continues.
    */
   endListening(): void {
+    if (this.#options.listeners === undefined) return;
     if (this.#status === undefined) this.#fault = drainingFault();
     else if (this.#reply.isEventStream) this.#isConcluded = true;
     else return;
@@ -204,6 +214,12 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   /** May only stand between two events, because its blank line would end an unfinished event. */
   toComment(lineState: LineState): Uint8Array | undefined {
     return lineState === "boundary" ? KEEP_ALIVE : undefined;
+  }
+
+  /** Ends the call because its caller's access has ended. */
+  end(fault: Fault): void {
+    this.#fault ??= fault;
+    this.cancel();
   }
 
   #report(end: ExchangeEnd): void {

@@ -1,5 +1,5 @@
 import type { Auth, ClientDoor } from "../../auth/auth.ts";
-import type { Caller } from "../../auth/caller.ts";
+import { type Caller, DEFAULT_TENANT } from "../../auth/caller.ts";
 import { declaredLength } from "../../http/body.ts";
 import type { Visit } from "../../http/visit.ts";
 import type { Deps } from "../../system/deps.ts";
@@ -8,6 +8,7 @@ import type { HeaderPairs } from "../../wire/heads.ts";
 import { MAX_TEXT_CHARS } from "../../wire/names.ts";
 import type { PeerOrder } from "../../wire/peer-heads.ts";
 import type { Body } from "../../wire/pump.ts";
+import type { CallIdentity } from "./call-door.ts";
 import { toRelayHeaders } from "./headers.ts";
 import type { McpArea } from "./mcp-area.ts";
 import type { PublicNames } from "./public-names.ts";
@@ -18,7 +19,7 @@ import type { McpConfig } from "./settings.ts";
 /** The parts that serve the plugin's requests. */
 export interface McpPorts {
   readonly area: McpArea;
-  readonly auth: ClientDoor & Pick<Auth, "addressOf">;
+  readonly auth: ClientDoor & Pick<Auth, "addressOf" | "connectors">;
   readonly config: McpConfig;
   readonly deps: Deps;
   readonly names: PublicNames;
@@ -39,6 +40,7 @@ export interface ReadCall {
   readonly facts: RpcFacts;
   /** The URL that a client's OAuth token is for; undefined if the MCP server certainly takes none. */
   readonly resource: string | undefined;
+  readonly identity: Pick<CallIdentity, "as" | "isBearerOurs">;
 }
 
 /** Returns a request for a relay as it is sent to the server that has the relay. */
@@ -55,6 +57,7 @@ export function toPeerRequest(
     worker: relayId,
     request_id: requestId,
     caller: caller.name,
+    ...(caller.tenant === DEFAULT_TENANT ? {} : { tenant: caller.tenant }),
     call: { method: facts.label, ...(name === undefined ? {} : { name }), listens: facts.isStream },
   };
   return { head: { ...head, kind: RELAY_KIND, peer }, body };
@@ -64,7 +67,7 @@ export function toPeerRequest(
 export function toExchangeRequest(
   { config, names }: McpPorts,
   { visit }: McpCall,
-  { path, body, facts, resource }: ReadCall,
+  { path, body, facts, resource, identity: { as, isBearerOurs } }: ReadCall,
 ): ExchangeRequest {
   const { request, requestId } = visit;
   const length = body instanceof Uint8Array ? body.length : declaredLength(request.headers);
@@ -78,9 +81,10 @@ export function toExchangeRequest(
     head: {
       method: request.method,
       path,
-      headers: toRelayHeaders(request.headers, own, facts.label === "initialize"),
+      headers: toRelayHeaders(request.headers, own, { beginsSession: facts.label === "initialize", isBearerOurs }),
       timeout_ms: config.mcpRequestTimeoutMs,
       ...(resource === undefined ? {} : { resource }),
+      ...(as === undefined ? {} : { caller: as }),
     },
     body,
   };

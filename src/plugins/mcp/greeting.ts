@@ -1,24 +1,33 @@
+import type { ConnectorDoor } from "../../auth/connector-door.ts";
 import { parseJson } from "../../json/parse.ts";
 import { type Greeting, type Hello, joinIn } from "../../tunnel/greeting.ts";
 import { withLegacyId } from "../../tunnel/legacy-id.ts";
 import { UNBOUNDED } from "../../tunnel/session.ts";
+import { CLOSES } from "../../wire/closes.ts";
 import type { Parsed } from "../../wire/fields.ts";
 import { parseRelayHello, type RelayHello } from "../../wire/relay-hello.ts";
+import { CONNECTOR } from "./connectors.ts";
 import { createLegacyRelayDialect } from "./legacy-relay.ts";
 
 /** How relays introduce themselves: `{id?, client_name?, client_key?, …}`, which is answered with their id. */
-export const relayGreeting: Greeting = {
-  // Whoever calls a relay sends no key of this server, so nobody knows the caller's tenant.
-  knowsTenants: false,
-  parse(text, dialect): Parsed<Hello> {
-    const json = parseJson(text);
-    const parsed = parseRelayHello(dialect === "legacy" ? withLegacyId(json, "id", "client_name") : json);
-    return parsed.ok ? { ok: true, value: toHello(parsed.value) } : parsed;
-  },
-  answer: (dialect, registered) =>
-    dialect === "native" ? { id: registered.worker_id, ...registered } : { id: registered.worker_id },
-  createLegacyDialect: createLegacyRelayDialect,
-};
+export function createRelayGreeting(door: Pick<ConnectorDoor, "isReady">): Greeting {
+  return {
+    // Whoever calls another relay sends no key of this server, so nobody knows the caller's tenant.
+    knowsTenants: (hostInfo) => hostInfo["auth"] === CONNECTOR,
+    parse(text, dialect): Parsed<Hello> {
+      const json = parseJson(text);
+      const parsed = parseRelayHello(dialect === "legacy" ? withLegacyId(json, "id", "client_name") : json);
+      if (!parsed.ok) return parsed;
+      // The legacy dialect cannot tell a relay who calls, and without keys nobody could call.
+      if (parsed.value.info?.auth === CONNECTOR && (dialect === "legacy" || !door.isReady))
+        return { ok: false, close: CLOSES.no_caller_keys };
+      return { ok: true, value: toHello(parsed.value) };
+    },
+    answer: (dialect, registered) =>
+      dialect === "native" ? { id: registered.worker_id, ...registered } : { id: registered.worker_id },
+    createLegacyDialect: createLegacyRelayDialect,
+  };
+}
 
 function toHello(hello: RelayHello): Hello {
   const { id, client_name, client_key, previous_client_key, exchange_kinds, info } = hello;

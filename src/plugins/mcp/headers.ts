@@ -7,11 +7,16 @@ export const SESSION_HEADER = "mcp-session-id";
 /**
  * Returns the request headers that the relay gets, after `own`, those that this server writes. `beginsSession`: the request
  * is an `initialize`, which the specification sends without a session. Some clients send the id of one that has ended, and
- * would be told so for ever.
+ * would be told so for ever. `isBearerOurs`: the bearer token is a credential for this server alone.
  */
-export function toRelayHeaders(headers: Headers, own: HeaderPairs, beginsSession: boolean): HeaderPairs {
+export function toRelayHeaders(
+  headers: Headers,
+  own: HeaderPairs,
+  { beginsSession, isBearerOurs }: { readonly beginsSession: boolean; readonly isBearerOurs: boolean },
+): HeaderPairs {
   const pairs = [...own];
   for (const [name, value] of headers) {
+    if (isBearerOurs && name === "authorization") continue;
     if (!isMcpRequestHeader(name) || name === "x-request-id" || (beginsSession && name === SESSION_HEADER)) continue;
     // Bun accepts a DEL in a value. A relay that got a head with one would close its link.
     if (isHeaderValue(value)) pairs.push([name, value]);

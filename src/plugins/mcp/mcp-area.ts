@@ -1,5 +1,7 @@
+import type { ConnectorDoor } from "../../auth/connector-door.ts";
 import { Fault } from "../../errors.ts";
 import type { Metrics } from "../../figures/metrics.ts";
+import type { ConnectorRelays } from "../../oauth/connector.ts";
 import type { ClusterPorts } from "../../plugin/cluster.ts";
 import type { EndedCalls, EndedMcpCall } from "../../plugin/ended-calls.ts";
 import type { EndedRequests } from "../../plugin/ended-requests.ts";
@@ -10,8 +12,10 @@ import { Idle } from "../../system/idle.ts";
 import type { Intake, SessionSource } from "../../tunnel/session-source.ts";
 import { CLOSES } from "../../wire/closes.ts";
 import type { CallReport } from "./call-relay.ts";
+import { CallerCalls } from "./caller-calls.ts";
+import { createConnectors } from "./connectors.ts";
 import { type EndedCall, keptCall, keptUnserved, type UnservedCall } from "./ended-call.ts";
-import { relayGreeting } from "./greeting.ts";
+import { createRelayGreeting } from "./greeting.ts";
 import type { SessionUse } from "./held-sessions.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
 import { Listeners } from "./listeners.ts";
@@ -25,6 +29,7 @@ export interface McpAreaOptions {
   readonly config: McpConfig;
   readonly deps: Deps;
   readonly metrics: Metrics;
+  readonly auth: { readonly connectors: Pick<ConnectorDoor, "isReady"> };
   readonly sessions: SessionSource;
   /** Restrictions are kept in memory alone unless given. */
   readonly restrictionRecords?: ((pluginId: string) => RestrictionRecords) | undefined;
@@ -50,6 +55,9 @@ export class McpArea {
   readonly relays: Relays;
   readonly workers: WorkerOperator;
   readonly listeners = new Listeners();
+  /** The running calls of callers whom this server has let in. */
+  readonly callerCalls = new CallerCalls();
+  readonly connectors: ConnectorRelays;
   readonly intake: Intake;
   readonly #options: McpAreaOptions;
   readonly #restrictions: Restrictions;
@@ -77,9 +85,10 @@ export class McpArea {
       onChange,
       remotes: options.cluster && createRemoteRelays(options.cluster),
     });
+    this.connectors = createConnectors(this.relays, this.callerCalls);
     this.intake = sessions.createIntake({
       pluginId: "mcp",
-      greeting: relayGreeting,
+      greeting: createRelayGreeting(options.auth.connectors),
       pool: this.relays,
       isBlocked: (id) => this.#restrictions.isBlocked(id),
       maxLegacyBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
@@ -228,6 +237,11 @@ export class McpArea {
   /** Tells the relays that another server is taking over. Everything goes on until `drain`. */
   handOver(): void {
     this.intake.handOver("another server is taking over", this.#retryAfterMs);
+  }
+
+  /** Ends the calls of keys that are no longer valid: see `CallerCalls`. */
+  endRequests(judge: (keyId: string) => Fault | undefined): void {
+    this.callerCalls.endRequests(judge);
   }
 
   /**

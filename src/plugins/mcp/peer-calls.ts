@@ -1,3 +1,4 @@
+import { DEFAULT_TENANT } from "../../auth/caller.ts";
 import { Fault } from "../../errors.ts";
 import type { Clock } from "../../system/deps.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
@@ -5,9 +6,10 @@ import type { Admitted, PeerHandler, PeerRequest, Refusal } from "../../tunnel/p
 import type { HeaderPairs, RequestHead, ResponseHead } from "../../wire/heads.ts";
 import { INVENTORY_PATH } from "../../wire/mcp-inventory.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
-import type { PeerCall, ServingWorker } from "../../wire/peer-heads.ts";
+import type { PeerCall, PeerOrder, ServingWorker } from "../../wire/peer-heads.ts";
 import { isEventStreamType } from "../../wire/response-progress.ts";
 import { faultOf } from "./call-relay.ts";
+import { connectorOf } from "./connectors.ts";
 import { SESSION_HEADER } from "./headers.ts";
 import type { SessionUse } from "./held-sessions.ts";
 import type { Listener, Listeners } from "./listeners.ts";
@@ -34,8 +36,11 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
   return {
     admit({ head, order }: PeerRequest): Admitted | Refusal {
       const relay = order?.worker === undefined ? undefined : area.relays.own(order.worker);
-      if (relay && head.path === INVENTORY_PATH) return inventoryPass(relay);
+      // Without a caller it is for an operator.
+      if (order && relay && head.path === INVENTORY_PATH)
+        return head.caller === undefined || isLetIn(relay, head, order) ? inventoryPass(relay) : NOT_HERE;
       if (!order || !relay || relay.isDrained || area.isDraining) return NOT_HERE;
+      if (!isLetIn(relay, head, order)) return NOT_HERE;
       const told = order.call ?? UNKNOWN_CALL;
       const call = { ...told, method: knownLabel(told.method) };
       try {
@@ -62,6 +67,16 @@ function inventoryPass({ session }: Relay): Admitted {
     onEnd: () => {},
     onSettled: () => {},
   };
+}
+
+/**
+ * Whether the other server has let in the caller by what the relay is now. It has not if it knows the relay by an earlier access, or
+ * if it has an earlier version, which lets everybody through. It then looks for the relay again.
+ */
+function isLetIn({ session }: Relay, { caller }: RequestHead, { tenant = DEFAULT_TENANT }: PeerOrder): boolean {
+  const connector = connectorOf(session);
+  if (!connector || !caller) return !connector && !caller;
+  return (caller.rules === undefined || connector.restricts) && (connector.tenants?.includes(tenant) ?? true);
 }
 
 interface PeerRelayCallOptions {

@@ -36,6 +36,7 @@ export const mcpPlugin = definePlugin({
         problems: () => findMcpProblems(area, config.pingIntervalMs),
       },
       // Calls are HTTP requests that end with their clients, so there are no jobs to cancel.
+      connectors: area.connectors,
       workers: area.workers,
       lifecycle: area,
     };

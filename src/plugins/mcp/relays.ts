@@ -173,6 +173,11 @@ export class Relays implements SessionPool {
     return this.#options.remotes?.find(id);
   }
 
+  /** Whether a connector relay is connected to another server. */
+  get hasRemoteConnector(): boolean {
+    return this.#options.remotes?.hasConnector === true;
+  }
+
   sessionOf(id: string): Session | undefined {
     return this.#connected.get(id)?.session;
   }

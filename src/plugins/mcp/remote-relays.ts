@@ -1,3 +1,4 @@
+import type { ConnectorRelay } from "../../oauth/connector.ts";
 import type { ClusterPorts } from "../../plugin/cluster.ts";
 import type { Session } from "../../tunnel/session.ts";
 
@@ -9,12 +10,16 @@ export interface RemoteRelay {
   /** The id of that server. */
   readonly server: string;
   readonly session: Session;
+  /** What it is for its callers, if the server that they ask lets them in; undefined for any other relay. */
+  readonly connector: ConnectorRelay | undefined;
 }
 
 /** The relays of other servers. */
 export interface RemoteRelays {
   /** Returns the relay of this id; undefined if no server that can be reached has it. */
   find(relayId: string): RemoteRelay | undefined;
+  /** Whether some server has a connector relay. */
+  readonly hasConnector: boolean;
   /**
    * Returns how long ago the relay left the last of the other servers; 0 if its server cannot be reached now, and undefined if
    * none of them had it lately.
@@ -37,7 +42,12 @@ export function createRemoteRelays({
     find(relayId) {
       const server = workers.serverOf(relayId);
       const session = server === undefined ? undefined : exchanges.sessionTo(server);
-      return server === undefined || session === undefined ? undefined : { server, session };
+      if (server === undefined || session === undefined) return undefined;
+      const access = workers.accessOf(relayId);
+      return { server, session, connector: access && { id: relayId, ...access } };
+    },
+    get hasConnector() {
+      return workers.hasAccess;
     },
     leftAgoMs: (relayId) => (workers.serverOf(relayId) === undefined ? workers.leftAgoMs(relayId) : 0),
     onChange(listener) {

@@ -12,6 +12,11 @@ export interface RpcFacts {
   readonly label: string;
   /** The function that the call names; undefined for every method but `tools/call`. */
   readonly functionName: string | undefined;
+  /**
+   * Whether it may be a call, on which the MCP server works until it answers. Not a notification, an answer of the client, or a stream
+   * that only listens. By the body alone, because headers may lie.
+   */
+  readonly isCall: boolean;
   /** The tool, prompt or resource that the call names; undefined for a method that names none. */
   readonly target: string | undefined;
   /**
@@ -54,8 +59,14 @@ export function readFacts(
     target,
     isCertain: isCertain || request.method !== "POST",
     label: toLabel(request.method, method),
+    isCall: request.method === "POST" && !(isCertain && isNoCall(id, method)),
     isStream: request.method === "GET" || (headerMethod ?? method) === LISTEN_METHOD,
   };
+}
+
+/** Whether a message is an answer, asks only to listen, or wants no answer. */
+function isNoCall(id: string | undefined, method: string | undefined): boolean {
+  return method === undefined || method === LISTEN_METHOD || (id === undefined && method.startsWith("notifications/"));
 }
 
 function readMessage(body: Uint8Array, isWhole: boolean, headers: Headers): Message {

@@ -6,6 +6,7 @@ import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import { type McpPorts, toPeerRequest } from "./call.ts";
 import { type CallReport, callRelay } from "./call-relay.ts";
+import { foundConnector } from "./connectors.ts";
 import { findRelay } from "./find-relay.ts";
 import type { FoundRelay } from "./relays.ts";
 import { publicUrlOf, resourceOf } from "./resource.ts";
@@ -30,6 +31,7 @@ const FACTS: RpcFacts = {
   functionName: undefined,
   target: undefined,
   isCertain: true,
+  isCall: false,
   isStream: false,
 };
 
@@ -71,6 +73,21 @@ export async function serveMetadata(ports: McpPorts, call: MetadataCall): Promis
   }
 }
 
+/** Answers for a relay whose callers this server lets in. The relay is not asked, and says nothing in it. */
+function ownMetadata(
+  { auth, names }: McpPorts,
+  { visit, relayId, alias }: MetadataCall,
+  caller: ActiveCaller,
+): Response {
+  const origin = names.originOf(visit);
+  const resource = publicUrlOf(names, relayId, visit, alias);
+  const document =
+    origin === undefined || resource === undefined ? undefined : auth.connectors.metadataFor(resource, origin);
+  if (document === undefined) throw noMetadataFault();
+  caller.leave();
+  return Response.json(document, { headers: { "x-request-id": visit.requestId, "x-content-type-options": "nosniff" } });
+}
+
 function ask(
   ports: McpPorts,
   { visit, relayId, alias }: MetadataCall,
@@ -80,6 +97,7 @@ function ask(
 ): Promise<Response> {
   const { area, config, deps, names } = ports;
   const { request, requestId } = visit;
+  if (foundConnector(found)) return Promise.resolve(ownMetadata(ports, { visit, relayId, alias }, caller));
   const isHere = found.kind === "here";
   const resource = isHere ? resourceOf(names, found.relay, visit, alias) : publicUrlOf(names, relayId, visit, alias);
   if (resource === undefined) throw noMetadataFault();

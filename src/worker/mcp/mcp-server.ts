@@ -30,12 +30,26 @@ export type McpSource =
       /** The working directory; undefined: the worker's own. */
       readonly directory: string | undefined;
       readonly sharing: Sharing;
-    };
+    }
+  /** All servers of a file behind one URL. */
+  | ({ readonly kind: "hub"; readonly servers: readonly McpServer[] } & HubSettings);
+
+/** How one URL serves all servers of a file. */
+export interface HubSettings {
+  /** Whether the servers have no relays of their own. */
+  readonly isOnly: boolean;
+  /** Whether clients get a tool that finds tools instead of a long list; `auto`: if there are more than 100. */
+  readonly toolSearch: ToolSearch;
+}
+
+export type ToolSearch = "true" | "false" | "auto";
 
 /** One MCP server to serve, and who may call it. */
 export interface McpServer {
   /** The name shown on the server's dashboard. */
   readonly name: string;
+  /** Its key in the servers file, which no other server of the file has; absent if that is its name. */
+  readonly key?: string;
   /** The relay's id in its public URL; undefined: the server makes one. */
   readonly id: string | undefined;
   /** Whether the worker made the id, which then says nothing to people. Absent: no. */

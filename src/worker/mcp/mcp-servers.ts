@@ -1,6 +1,7 @@
 import type { HeaderPairs } from "../../wire/heads.ts";
 import { Expansion } from "./expansion.ts";
-import type { Access, FileSources, McpServersReading, McpSource, McpTransport } from "./mcp-server.ts";
+import type { Access, FileSources, McpServersReading, McpSource, McpTransport, ToolSearch } from "./mcp-server.ts";
+import type { OneUrlGiven } from "./one-url.ts";
 import { readOwnerHeaders } from "./owner-headers.ts";
 import { readServersFile } from "./servers-file.ts";
 
@@ -13,6 +14,9 @@ interface Given {
   readonly mcpTransport: McpTransport;
   readonly mcpHeaders: readonly (readonly [string, string])[];
   readonly mcpServers: string | undefined;
+  readonly mcpOneUrl: string | undefined;
+  readonly mcpOneUrlOnly: "true" | "false";
+  readonly mcpToolSearch: ToolSearch;
   readonly mcpAccess: "none" | "token" | "oauth" | "connector" | undefined;
   /** The older name of `mcpAccess` oauth. */
   readonly mcpOauth: "true" | "false";
@@ -25,7 +29,7 @@ interface Given {
 export function readMcpServers(given: Given, sources: FileSources): McpServersReading {
   const faults = conflictsIn(given);
   if (faults.length > 0) return { servers: [], faults };
-  if (given.mcpServers !== undefined) return readServersFile(given.mcpServers, sources);
+  if (given.mcpServers !== undefined) return readServersFile(given.mcpServers, sources, oneUrlOf(given));
   const { name, id } = given;
   const access = accessOf(given);
   const expansion = new Expansion(sources.env);
@@ -34,6 +38,19 @@ export function readMcpServers(given: Given, sources: FileSources): McpServersRe
   if (wrong.length > 0) return { servers: [], faults: wrong };
   const audit = given.mcpAuditArguments === "true" ? { auditArguments: true } : {};
   return { servers: [{ name, id, source: sourceOf(given, headers.pairs), access, ...audit }], faults: [] };
+}
+
+/** Returns the one URL for all servers of a file, whose callers the settings describe. */
+function oneUrlOf(given: Given): OneUrlGiven | undefined {
+  const { mcpOneUrl, mcpOneUrlOnly, mcpToolSearch, mcpAuditArguments } = given;
+  if (mcpOneUrl === undefined) return undefined;
+  return {
+    id: mcpOneUrl,
+    isOnly: mcpOneUrlOnly === "true",
+    toolSearch: mcpToolSearch,
+    access: accessOf(given),
+    auditArguments: mcpAuditArguments === "true",
+  };
 }
 
 function accessOf({ mcpAccess, mcpOauth, authToken }: Given): Access {
@@ -72,7 +89,15 @@ function conflictsIn(given: Given): string[] {
   if (mcpServers !== undefined && id !== undefined)
     return ["id: the servers of a file have ids of their own, in the file"];
   const isOauth = kindGiven(given) === "oauth";
-  if (mcpServers !== undefined && (authToken !== undefined || mcpAccess !== undefined || mcpOauth === "true")) {
+  if (given.mcpOneUrl === undefined) {
+    if (given.mcpOneUrlOnly === "true" || given.mcpToolSearch !== "false")
+      return [
+        "one_url: only one URL for several servers has one_url_only and tool_search; give it an id, in the file or here",
+      ];
+  } else if (mcpServers === undefined) return ["one_url: it is for the servers of a file; give that with --servers"];
+  else if (isOauth) return ["one_url: callers sign in with one MCP server, so it cannot use oauth"];
+  const isOfFile = mcpServers !== undefined && given.mcpOneUrl === undefined;
+  if (isOfFile && (authToken !== undefined || mcpAccess !== undefined || mcpOauth === "true")) {
     return [
       "servers: the file itself says who may call its servers, with access, auth_token, auth_token_env, oauth or callers",
     ];
@@ -89,7 +114,7 @@ function conflictsIn(given: Given): string[] {
   if (isOauth && mcpUrl === undefined) return ["oauth: only an MCP server that speaks HTTP can use it; give its url"];
   if (mcpHeaders.length > 0 && mcpUrl === undefined)
     return ["mcp_headers: only an MCP server with a --url gets headers; a file has headers for each of its servers"];
-  if (mcpServers !== undefined && given.mcpAuditArguments === "true")
+  if (isOfFile && given.mcpAuditArguments === "true")
     return ["audit_arguments: the file itself says so, with audit_arguments: true"];
   if (mcpServers !== undefined && mcpShared !== "false") return ["shared: the file itself says so, with shared: true"];
   if (mcpShared !== "false" && mcpCommand === undefined)

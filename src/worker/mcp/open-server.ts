@@ -27,12 +27,14 @@ export interface OpenServer extends PeerSource {
   readonly health: UpstreamHealth;
 }
 
+/** Opens a server that is not several behind one URL. */
 export function openServer({ source, access }: McpServer, { env, proxyFor, limits, deps }: OpenOptions): OpenServer {
   const health = new UpstreamHealth();
+  if (source.kind === "hub") throw new Error("several servers are opened one by one");
   if (source.kind === "url") {
     const isOauth = access.kind === "oauth";
     const upstream = createUrlUpstream({ ...source, isOauth, proxy: proxyFor(source.url), limits, health, deps });
-    return { upstream, health, ...httpPeers(upstream, deps) };
+    return { upstream, health, ...httpPeers(upstream, deps.clock) };
   }
   const { command, args, directory, sharing, withheld } = source;
   // An entry of the program's own wins, and is the only way for it to get a variable that is withheld.

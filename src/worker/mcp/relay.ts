@@ -11,11 +11,13 @@ import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
-import type { Access, McpServer } from "./mcp-server.ts";
-import type { OpenServer } from "./open-server.ts";
+import { createInventory } from "./inventory.ts";
+import type { Access, McpServer, McpSource } from "./mcp-server.ts";
+import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
+import { withInventory } from "./serve-inventory.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
@@ -34,13 +36,15 @@ const SILENCE_MS = 30 * 60_000;
 /** Serves one MCP server through the public server until stopped. Who opened it closes it afterwards. */
 export function serveRelay(
   server: McpServer,
-  { upstream, health }: Pick<OpenServer, "upstream" | "health">,
+  { upstream, health }: Served,
   settings: WorkerSettings,
   deps: Deps,
   { print, random, retry = RETRY_LIMITS, proxyFor, keys }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
+  // Callers who sign in to the MCP server itself have credentials that the relay has not.
+  const inventory = access.kind === "oauth" ? undefined : createInventory(upstream, deps.clock);
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
@@ -62,12 +66,20 @@ export function serveRelay(
     introduction: {
       first(known) {
         health.begin();
-        const info = { version: VERSION, upstream: kindOf(server), auth: toldAccess(access), restricts: true };
+        const upstreamKind = kindOf(server);
+        const info = {
+          version: VERSION,
+          auth: toldAccess(access),
+          restricts: true,
+          ...(upstreamKind === undefined ? {} : { upstream: upstreamKind }),
+        };
         return { id: known, client_name: name, info };
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(restricted(server, upstream, { secret: settings.clientKeys[0], deps })),
+    backend: endpointOnly(
+      withInventory(restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }), inventory),
+    ),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),
@@ -79,9 +91,8 @@ export function serveRelay(
       registered.resolve(given);
       if (isPrinted) return;
       isPrinted = true;
-      const what = source.kind === "url" ? source.url : `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
       const url = `${httpUrl(settings.server)}/api/mcp/id/${given}/mcp`;
-      print(reachText({ name: isIdMade ? name : (id ?? name), what, url, access: toldAccess(access) }));
+      print(reachText({ name: isIdMade ? name : (id ?? name), what: toWhat(source), url, access: toldAccess(access) }));
       reach?.look();
     },
   });
@@ -114,7 +125,16 @@ function toldAccess({ kind }: Access): Exclude<Access["kind"], "callers"> {
   return kind === "callers" ? "token" : kind;
 }
 
-function kindOf({ source }: McpServer): "http" | "sse" | "stdio" {
+/** Returns how the MCP server is spoken to; undefined for several servers behind one URL. */
+function kindOf({ source }: McpServer): "http" | "sse" | "stdio" | undefined {
+  if (source.kind === "hub") return undefined;
   if (source.kind === "command") return "stdio";
   return source.transport === "sse" ? "sse" : "http";
+}
+
+/** Describes the MCP server for people. */
+function toWhat(source: McpSource): string {
+  if (source.kind === "url") return source.url;
+  if (source.kind === "hub") return `all of ${source.servers.map(({ key, name }) => key ?? name).join(", ")}`;
+  return `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
 }

@@ -11,6 +11,7 @@ import { Expansion } from "./expansion.ts";
 import { UnusableEntry } from "./formats/entry-form.ts";
 import { readServersDocument } from "./formats/servers-document.ts";
 import type { FileSources, McpServer, McpServersReading, McpSource } from "./mcp-server.ts";
+import { type OneUrlGiven, type OneUrlReading, readOneUrl, withHub } from "./one-url.ts";
 import { readOwnerHeaders } from "./owner-headers.ts";
 import { secretVariables } from "./secret-variables.ts";
 
@@ -68,8 +69,11 @@ const TAKES: Readonly<Record<string, string>> = {
   disabled: "it takes true or false",
 };
 
-/** Reads the servers, or lists everything that is wrong by server and key. No value of the file is repeated. */
-export function readServersFile(path: string, sources: FileSources): McpServersReading {
+/**
+ * Reads the servers, or lists everything that is wrong by server and key. No value of the file is repeated. `oneUrl` is the
+ * one URL for all of them that the settings name, if they do.
+ */
+export function readServersFile(path: string, sources: FileSources, oneUrl?: OneUrlGiven): McpServersReading {
   const fault = (why: string): McpServersReading => ({ servers: [], faults: [`servers: file ${path} ${why}`] });
   let written: string;
   try {
@@ -81,15 +85,45 @@ export function readServersFile(path: string, sources: FileSources): McpServersR
   }
   const document = readServersDocument(written);
   if (typeof document === "string") return fault(document);
-  const { entries } = document;
+  const { entries, own } = document;
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
-  const withheld = secretVariables(entries);
+  const ofHub = own["one_url"];
+  const withheld = secretVariables([...entries, ["one_url", ofHub]]);
   const readings = entries.map(([name, entry]) => readEntry(name, entry, { ...sources, withheld }));
   const servers = readings.flatMap(({ server }) => (server ? [server] : []));
   const faults = readings.flatMap((reading) => reading.faults);
   if (faults.length === 0 && servers.length === 0) return fault("has no server that is enabled");
-  return { servers, faults: [...faults, ...doubledIds(servers)].map((each) => `servers: ${each}`) };
+  const { hub, faults: ofUrl } = faults.length > 0 ? { faults: [] } : oneUrlOf(ofHub, oneUrl, servers, sources);
+  const relays = hub ? [...(isOnlyHub(hub) ? [] : servers), hub] : servers;
+  return { servers: relays, faults: [...faults, ...ofUrl, ...doubledIds(relays)].map((each) => `servers: ${each}`) };
+}
+
+/** Returns the relay for all servers, if the file or the settings want one. */
+function oneUrlOf(
+  written: unknown,
+  given: OneUrlGiven | undefined,
+  servers: readonly McpServer[],
+  { env }: FileSources,
+): OneUrlReading {
+  if (written === undefined || written === null) return given ? withHub(given, servers) : { faults: [] };
+  if (given) return { faults: ["one_url is in the file and in the settings; give only one of them"] };
+  return readOneUrl(written, servers, (fields) => {
+    const result = v.safeParse(entrySchema, fields);
+    if (!result.success) return unusable(result.issues)[0] ?? "it is not usable";
+    const expansion = new Expansion(env);
+    const entry = expanded(result.output, expansion);
+    const access = readAccess(entry, expansion, env);
+    const rules = readRules(entry, []);
+    if (typeof access === "string") return access;
+    if (typeof rules === "string") return rules;
+    if (access.kind === "oauth") return "it cannot use oauth";
+    return expansion.faults[0] ?? { access, rules, auditArguments: entry.audit_arguments ?? false };
+  });
+}
+
+function isOnlyHub({ source }: McpServer): boolean {
+  return source.kind === "hub" && source.isOnly;
 }
 
 /** What an entry is read with. */
@@ -109,13 +143,7 @@ function readEntry(name: string, written: unknown, sources: EntrySources): Entry
   const { fields, ignored, rules: ofClients, faults: unknown } = toOwnFields(written, KNOWN);
   const result = v.safeParse(entrySchema, fields);
   if (!result.success) {
-    const faults = result.issues.map((issue) => {
-      const [key = "", ...inner] = (issue.path ?? []).map((step) => String(step.key));
-      // Within a list or a map of texts, the place would be a number or a part of a value.
-      const place = key === "callers" ? [key, ...inner.slice(0, 2)].join(".") : key;
-      return `${name}.${place} is not usable; ${TAKES[key] ?? "it takes a text"}`;
-    });
-    return { faults: [...new Set(faults)] };
+    return { faults: unusable(result.issues).map((each) => `${name}.${each}`) };
   }
   if (result.output.disabled) return { faults: [] };
   const expansion = new Expansion(sources.env);
@@ -139,6 +167,7 @@ function readEntry(name: string, written: unknown, sources: EntrySources): Entry
   return {
     server: {
       name: entry.name ?? name,
+      ...(entry.name === undefined ? {} : { key: name }),
       id: entry.id,
       source,
       access,
@@ -148,6 +177,17 @@ function readEntry(name: string, written: unknown, sources: EntrySources): Entry
     },
     faults,
   };
+}
+
+/** Says which fields are not usable. */
+function unusable(issues: readonly v.BaseIssue<unknown>[]): readonly string[] {
+  const faults = issues.map(({ path }) => {
+    const [key = "", ...inner] = (path ?? []).map((step) => String(step.key));
+    // Within a list or a map of texts, the place would be a number or a part of a value.
+    const place = key === "callers" ? [key, ...inner.slice(0, 2)].join(".") : key;
+    return `${place} is not usable; ${TAKES[key] ?? "it takes a text"}`;
+  });
+  return [...new Set(faults)];
 }
 
 /** Reads the variables for a program from a file, or returns what is wrong. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { createModelGreeting } from "../../../src/models/greeting.ts";
-import { relayGreeting } from "../../../src/plugins/mcp/greeting.ts";
+import { createRelayGreeting } from "../../../src/plugins/mcp/greeting.ts";
 import { toLegacyId } from "../../../src/tunnel/legacy-id.ts";
 import { isId } from "../../../src/wire/names.ts";
 import { legacyLimits } from "../../support/legacy-limits.ts";
@@ -55,7 +55,7 @@ test("a legacy agent without a name uses its original id as its name, and one wi
     );
   expect(parse({})).toMatchObject({ ok: true, value: { workerId: "GPU_20box_0A1", name: "GPU box1" } });
   expect(parse({ worker_name: "alpha" })).toMatchObject({ ok: true, value: { name: "alpha" } });
-  const relay = relayGreeting.parse(JSON.stringify({ id: "clock server" }), "legacy");
+  const relay = createRelayGreeting({ isReady: true }).parse(JSON.stringify({ id: "clock server" }), "legacy");
   expect(relay).toMatchObject({ ok: true, value: { workerId: "clock_20server", name: "clock server" } });
 });
 

@@ -94,7 +94,7 @@ describe("an area of model workers on a source without sockets", () => {
 
 test("the area of MCP relays works on a source without sockets: it finds its relays, drains and closes", async () => {
   const { sessions, context } = setUp();
-  const area = new McpArea(context);
+  const area = new McpArea({ ...context, auth: { connectors: { isReady: true } } });
   const [intake] = sessions.intakes;
   if (!intake) throw new Error("the area asked for no intake");
   expect(intake.options).toMatchObject({ pluginId: "mcp", pool: area.relays });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createModelGreeting } from "../../../src/models/greeting.ts";
-import { relayGreeting } from "../../../src/plugins/mcp/greeting.ts";
+import { createRelayGreeting } from "../../../src/plugins/mcp/greeting.ts";
 import { toLegacyId } from "../../../src/tunnel/legacy-id.ts";
 import { ID_FORM, isId } from "../../../src/wire/names.ts";
 import { parseServerMessage } from "../../../src/wire/server-messages.ts";
@@ -64,7 +64,7 @@ const PLACES: Readonly<Record<string, (id: string) => boolean>> = {
   "the rule": isId,
   "the server, from a model worker": (id) =>
     createModelGreeting(legacyLimits(0)).parse(JSON.stringify({ type: "register", worker_id: id }), "native").ok,
-  "the server, from a relay": (id) => relayGreeting.parse(JSON.stringify({ id }), "native").ok,
+  "the server, from a relay": (id) => createRelayGreeting({ isReady: true }).parse(JSON.stringify({ id }), "native").ok,
   "the server, from a legacy agent": (id) => toLegacyId(id) === id,
   "the worker, from the server": (id) =>
     parseServerMessage(

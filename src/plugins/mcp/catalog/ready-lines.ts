@@ -52,7 +52,12 @@ interface LineRelay {
 }
 
 function toRelay({ id, url, access }: LineFacts): LineRelay {
-  const name = id.replace(/[^A-Za-z0-9_-]+/g, "-").slice(0, 48);
+  // A dash at its beginning would make it an option of the command.
+  const name =
+    id
+      .replace(/[^A-Za-z0-9_-]+/g, "-")
+      .replace(/^-+/, "")
+      .slice(0, 48) || "relay";
   const proof = access === "none" ? "none" : access === "oauth" || access === "connector" ? "sign-in" : "token";
   const variable = `${name
     .replace(/-/g, "_")

@@ -1,7 +1,176 @@
-import type { Deps } from "../../../system/deps.ts";
-import type { PeerSource } from "../bridge/peer.ts";
-import type { Upstream } from "../url-upstream.ts";
+import { SdkHttpError, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import {
+  isInitializeRequest,
+  isJSONRPCErrorResponse,
+  isJSONRPCRequest,
+  isJSONRPCResponse,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+  PROTOCOL_VERSION_META_KEY,
+  type RequestId,
+} from "@modelcontextprotocol/server";
+import type { Backend } from "../../../answering/opening.ts";
+import type { Clock } from "../../../system/deps.ts";
+import { isTooDeep, tooDeepError } from "../bridge/depth.ts";
+import type { Peer, PeerEvents, PeerSource } from "../bridge/peer.ts";
+import { RPC, rpcError } from "../bridge/rpc-error.ts";
+import { fetchFrom } from "./backend-fetch.ts";
+import { MirroredParams } from "./mirrored-params.ts";
 
-export function httpPeers(_upstream: Upstream, _deps: Deps): PeerSource {
-  throw new Error("todo");
+/** The most messages that the server has not taken yet. */
+const MAX_UNTAKEN = 1000;
+/** How long the server may take to end a session. */
+const LEAVE_MS = 2000;
+/** The most characters of a server's own words in an error about it. */
+const MAX_REASON_CHARS = 200;
+
+const RECONNECTION = {
+  initialReconnectionDelay: 1000,
+  maxReconnectionDelay: 30_000,
+  reconnectionDelayGrowFactor: 2,
+  maxRetries: 6,
+};
+
+/** Opens peers of an MCP server that speaks Streamable HTTP: a session each, or none in revisions without. */
+export function httpPeers(backend: Backend, clock: Clock): PeerSource {
+  return { openPeer: (events) => new HttpPeer(backend, clock, events), maybeStateless: true };
+}
+
+class HttpPeer implements Peer {
+  readonly #events: PeerEvents;
+  readonly #clock: Clock;
+  readonly #transport: StreamableHTTPClientTransport;
+  readonly #mirrored = new MirroredParams();
+  /** Resolves once the last notification was taken. */
+  #before: Promise<unknown>;
+  /** The requests without an answer. Those of revisions without sessions are cancelled by these. */
+  readonly #open = new Map<RequestId, AbortController | undefined>();
+  #openingId: RequestId | undefined;
+  #untaken = 0;
+  #hasEnded = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(backend: Backend, clock: Clock, events: PeerEvents) {
+    this.#events = events;
+    this.#clock = clock;
+    // The backend knows the server's own URL.
+    this.#transport = new StreamableHTTPClientTransport(new URL("http://server.invalid/"), {
+      fetch: fetchFrom(backend),
+      reconnectionOptions: RECONNECTION,
+    });
+    this.#transport.onmessage = (message) => this.#receive(message);
+    this.#before = this.#transport.start();
+  }
+
+  get isFull(): boolean {
+    return this.#untaken >= MAX_UNTAKEN;
+  }
+
+  send(message: JSONRPCMessage): boolean {
+    if (this.#hasEnded) return false;
+    if (this.isFull) {
+      if (isJSONRPCRequest(message)) this.#fail(message.id, "it accepts no more messages");
+      return true;
+    }
+    if (isJSONRPCRequest(message)) return this.#ask(message);
+    if (!("method" in message)) return this.#post(message, {});
+    const id = message.method === "notifications/cancelled" ? message.params?.["requestId"] : undefined;
+    const abort = typeof id === "string" || typeof id === "number" ? this.#open.get(id) : undefined;
+    // In revisions without sessions, closing the connection is how a client cancels.
+    if (abort) abort.abort();
+    else this.#before = this.#posted(message, {});
+    return true;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#leave();
+    return this.#closing;
+  }
+
+  #ask(request: JSONRPCRequest): boolean {
+    const isStateless = request.params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
+    if (isInitializeRequest(request)) this.#openingId = request.id;
+    const abort = isStateless ? new AbortController() : undefined;
+    this.#open.set(request.id, abort);
+    const headers = isStateless ? this.#mirrored.headersOf(request) : undefined;
+    return this.#post(request, {
+      ...(abort ? { requestSignal: abort.signal } : {}),
+      ...(headers ? { headers } : {}),
+      onRequestStreamEnd: () => this.#fail(request.id, "its answer ended too early"),
+    });
+  }
+
+  #post(message: JSONRPCMessage, options: SendOptions): boolean {
+    void this.#posted(message, options);
+    return true;
+  }
+
+  /** Sends a message. Resolves when the server has taken it, or has not. Nothing overtakes a notification. */
+  async #posted(message: JSONRPCMessage, options: SendOptions): Promise<void> {
+    this.#untaken += 1;
+    try {
+      await this.#before;
+      if (!this.#hasEnded) await this.#transport.send(message, options);
+    } catch (error) {
+      if (isGone(error) && this.#transport.sessionId !== undefined) this.#end("its session has ended");
+      else if (isJSONRPCRequest(message)) this.#fail(message.id, reasonOf(error));
+    } finally {
+      this.#untaken -= 1;
+    }
+  }
+
+  #receive(message: JSONRPCMessage): void {
+    if (this.#hasEnded) return;
+    const passed = isTooDeep(message) ? tooDeepError(message) : message;
+    if (!passed) return;
+    if (isJSONRPCResponse(passed)) {
+      const { id } = passed;
+      if (id === undefined || !this.#open.delete(id)) return;
+      if (!isJSONRPCErrorResponse(passed)) this.#note(id, passed.result);
+    }
+    this.#events.onMessage(passed);
+  }
+
+  #note(id: RequestId, result: Readonly<Record<string, unknown>>): void {
+    const version = result["protocolVersion"];
+    if (id === this.#openingId && typeof version === "string") this.#transport.setProtocolVersion(version);
+    this.#mirrored.learn(result);
+  }
+
+  /** Answers a request that the server will not answer. */
+  #fail(id: RequestId, reason: string): void {
+    if (!this.#open.delete(id) || this.#hasEnded) return;
+    queueMicrotask(() => {
+      if (!this.#hasEnded)
+        this.#events.onMessage(rpcError(RPC.internal, `The MCP server did not answer: ${reason}.`, id));
+    });
+  }
+
+  #end(reason: string): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    void this.#transport.close();
+    queueMicrotask(() => this.#events.onExit(reason));
+  }
+
+  async #leave(): Promise<void> {
+    const isOver = Promise.withResolvers<void>();
+    const cancelTimer = this.#clock.after(LEAVE_MS, isOver.resolve);
+    const left = this.#hasEnded ? undefined : this.#transport.terminateSession().catch(() => {});
+    this.#end("it has been closed");
+    await Promise.race([left, isOver.promise]);
+    cancelTimer();
+  }
+}
+
+type SendOptions = NonNullable<Parameters<StreamableHTTPClientTransport["send"]>[1]>;
+
+function isGone(error: unknown): boolean {
+  return error instanceof SdkHttpError && error.data?.status === 404;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof SdkHttpError && error.data?.status !== undefined)
+    return `it answered with status ${error.data.status}`;
+  return error instanceof Error ? error.message.slice(0, MAX_REASON_CHARS) : "it could not be reached";
 }

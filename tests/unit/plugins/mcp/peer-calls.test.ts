@@ -25,6 +25,7 @@ function setUp(settings: { mcpMaxCalls?: number; mcpMaxStreams?: number } = {}) 
     deps: { clock, ids: systemIds, log: silentLog },
     metrics: createMetrics("1"),
     sessions,
+    auth: { connectors: { isReady: true } },
   });
   const handler = createPeerCalls(area, clock);
   const [intake] = sessions.intakes;

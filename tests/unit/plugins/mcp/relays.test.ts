@@ -24,8 +24,9 @@ function setUp() {
   const remotes: RemoteRelays = {
     find(id): RemoteRelay | undefined {
       const server = elsewhere.get(id);
-      return server === undefined ? undefined : { server, session: sessionTo(server) };
+      return server === undefined ? undefined : { server, session: sessionTo(server), connector: undefined };
     },
+    hasConnector: false,
     leftAgoMs: (id) => {
       const at = left.get(id);
       return at === undefined ? undefined : clock.elapsed() - at;

@@ -145,7 +145,7 @@ function gemini({ name, url, proof, variable }: LineRelay): ReadyLine {
     client: "gemini",
     title: "Gemini CLI",
     place: "Shell",
-    text: `gemini mcp add --transport http ${name} ${quoted(url)}${header}`,
+    text: `gemini mcp add --scope user --transport http ${name} ${quoted(url)}${header}`,
     note: noteFor(proof, variable, `Then enter /mcp auth ${name} in Gemini CLI and sign in.`),
   };
 }

@@ -123,7 +123,11 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     config,
     deps,
     auth: () => auth,
+    audit,
+    nameOfKey: (id) => keys?.book.get(id)?.name,
     relays: () => plugins.find(({ connectors }) => connectors)?.connectors,
+    keep: records?.oauth?.(),
+    shared: cluster?.oauth,
   });
 
   const sights = cluster?.sights;

@@ -54,6 +54,16 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
   };
 }
 
+/**
+ * Whether the other server has let in the caller by what the relay is now. It has not if it knows the relay by an earlier access, or
+ * if it has an earlier version, which lets everybody through. It then looks for the relay again.
+ */
+function isLetIn({ session }: Relay, { caller }: RequestHead, { tenant = DEFAULT_TENANT }: PeerOrder): boolean {
+  const connector = connectorOf(session);
+  if (!connector || !caller) return !connector && !caller;
+  return (caller.rules === undefined || connector.restricts) && (connector.tenants?.includes(tenant) ?? true);
+}
+
 /** Lets another server ask a relay of this one for its inventory, which is no call of a client and is not counted. */
 function inventoryPass({ session }: Relay): Admitted {
   const { worker, id } = session;
@@ -67,16 +77,6 @@ function inventoryPass({ session }: Relay): Admitted {
     onEnd: () => {},
     onSettled: () => {},
   };
-}
-
-/**
- * Whether the other server has let in the caller by what the relay is now. It has not if it knows the relay by an earlier access, or
- * if it has an earlier version, which lets everybody through. It then looks for the relay again.
- */
-function isLetIn({ session }: Relay, { caller }: RequestHead, { tenant = DEFAULT_TENANT }: PeerOrder): boolean {
-  const connector = connectorOf(session);
-  if (!connector || !caller) return !connector && !caller;
-  return (caller.rules === undefined || connector.restricts) && (connector.tenants?.includes(tenant) ?? true);
 }
 
 interface PeerRelayCallOptions {

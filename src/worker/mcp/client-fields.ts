@@ -130,9 +130,10 @@ function toRules(value: unknown, isExcluding: boolean): McpRules | undefined {
   if (!Array.isArray(value) || value.length > MAX_NAMES) return undefined;
   if (!value.every((each) => typeof each === "string" && each !== "" && each.length <= MAX_RULE_CHARS))
     return undefined;
-  if (isExcluding) return value.length === 0 ? {} : { tools: value.map((name) => `!${name}`) };
   // In a rule the mark would turn the list around.
   if (value.some((name: string) => name.startsWith("!"))) return undefined;
   // Gemini CLI writes what a tool may be called with behind its name.
-  return { tools: value.map((name: string) => name.replace(/\(.*$/s, "")) };
+  const names = value.map((name: string) => name.replace(/\(.*$/s, ""));
+  if (!isExcluding) return { tools: names };
+  return names.length === 0 ? {} : { tools: names.map((name) => `!${name}`) };
 }

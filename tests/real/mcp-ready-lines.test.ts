@@ -16,7 +16,7 @@ const TOKEN = "a-token-of-forty-characters-for-the-relay";
 const TRUST = { GEMINI_CLI_TRUST_WORKSPACE: "true" };
 
 // The lines of the catalogue, run by a shell as they are, with the programs that they are for.
-describe.skipIf(lacks(NPM_PACKAGES))("a line of the catalogue", () => {
+describe.skipIf(lacks("lines of the catalogue", NPM_PACKAGES))("a line of the catalogue", () => {
   const running: { stop(): unknown }[] = [];
   let server: McpServer;
   beforeAll(async () => {

@@ -1,5 +1,5 @@
 import type { AlpineApi } from "./alpine.js";
-import { createMcpCatalog } from "./mcp-catalog.ts";
+import { createCatalog } from "./catalog.ts";
 import { createPastJobs } from "./past-jobs.ts";
 import { createChat } from "./try-chat.ts";
 import { createEmbed } from "./try-embed.ts";
@@ -14,6 +14,6 @@ export function register(alpine: AlpineApi): void {
   alpine.data("embed", createEmbed);
   alpine.data("transcribe", createTranscribe);
   alpine.data("mcp", createMcpTry);
-  alpine.data("mcpCatalog", createMcpCatalog);
+  alpine.data("catalog", createCatalog);
   alpine.data("transfer", createTransfer);
 }

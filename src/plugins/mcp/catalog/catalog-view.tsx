@@ -5,7 +5,11 @@ import { ProblemLine } from "../../../../views/parts/parts.tsx";
 /** The relays of all servers, what they offer, and lines with which to use them. The page's script fills it. */
 export function CatalogPanel(): string {
   return (
-    <div class="try card catalog" x-data="mcpCatalog" {...bind("x-effect", "isShown('catalog') && open()")}>
+    <div
+      class="try card catalog"
+      x-data="catalog('/api/mcp/catalog')"
+      {...bind("x-effect", "isShown('catalog') && open()")}
+    >
       <form class="row" {...bind("x-on:submit.prevent", "load()")}>
         <label for="catalog-filter">
           Filter by relay, or by tool of a relay that is open

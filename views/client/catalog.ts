@@ -1,6 +1,6 @@
 import { assertOk, messageOf } from "./answers.ts";
 
-/** One relay of `GET /api/mcp/catalog`, and after it was opened the rest of `GET /api/mcp/catalog/{id}`. */
+/** One relay of the list, and the rest of it after it was opened. The OpenAPI document describes both. */
 interface CatalogRelay {
   readonly id: string;
   readonly name: string;
@@ -60,8 +60,8 @@ const WHO: Readonly<Record<string, string>> = {
   connector: "Callers who sign in to this server, or have one of its keys.",
 };
 
-/** The relays of all servers, with what they offer and how to use them. */
-export function createMcpCatalog() {
+/** The relays of all servers, with what they offer and how to use them. `url` is where this server lists them. */
+export function createCatalog(url: string) {
   return {
     relays: [] as readonly CatalogRelay[],
     missing: [] as readonly string[],
@@ -79,7 +79,7 @@ export function createMcpCatalog() {
     async load(): Promise<void> {
       Object.assign(this, { isLoading: true, problem: "" });
       try {
-        const page = await read<CatalogPage>(`/api/mcp/catalog?limit=${MAX_RELAYS}`);
+        const page = await read<CatalogPage>(`${url}?limit=${MAX_RELAYS}`);
         Object.assign(this, { relays: Object.freeze(page.data), missing: page.missing_servers, problems: {} });
       } catch (error) {
         this.problem = messageOf(error);
@@ -93,7 +93,7 @@ export function createMcpCatalog() {
       if (!isOpen || relay.inventory) return;
       this.problems = { ...this.problems, [relay.id]: "" };
       try {
-        const whole = await read<CatalogRelay>(`/api/mcp/catalog/${encodeURIComponent(relay.id)}`);
+        const whole = await read<CatalogRelay>(`${url}/${encodeURIComponent(relay.id)}`);
         this.relays = Object.freeze(this.relays.map((each) => (each.id === relay.id ? whole : each)));
       } catch (error) {
         this.problems = { ...this.problems, [relay.id]: messageOf(error) };

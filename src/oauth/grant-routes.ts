@@ -7,8 +7,9 @@ import { type ErrorCode, Fault } from "../errors.ts";
 import { countIn, queryOf } from "../http/query.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer, queryParameter, STATE_SECURITY } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
-import { type GrantView, grantJson } from "./grant-json.ts";
+import { grantJson } from "./grant-json.ts";
 import { grantListSchema, grantSchema } from "./grant-schema.ts";
+import type { GrantView } from "./grant-view.ts";
 import type { GrantFacts, Grants } from "./grants.ts";
 
 export interface GrantRoutesOptions {

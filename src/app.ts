@@ -113,6 +113,8 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     endedCalls: mcpCallsKept > 0 ? teams.calls : undefined,
     charges: teams.charges,
     cluster: cluster?.ports,
+    readings: teams.readings,
+    keyHolders: () => teams.keyHolders(),
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
   });
@@ -121,7 +123,11 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     config,
     deps,
     auth: () => auth,
+    audit,
+    nameOfKey: (id) => keys?.book.get(id)?.name,
     relays: () => plugins.find(({ connectors }) => connectors)?.connectors,
+    keep: records?.oauth?.(),
+    shared: cluster?.oauth,
   });
 
   const sights = cluster?.sights;

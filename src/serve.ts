@@ -82,7 +82,7 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<Starte
   const local = store && createRecords(store);
   const cluster = await join(config, deps, local);
   // Each server keeps its own usage and its own trail, also in a cluster.
-  const own = local && { usage: local.usage, failedJobs: local.failedJobs, audit: local.audit };
+  const own = local && { usage: local.usage, failedJobs: local.failedJobs, audit: local.audit, oauth: local.oauth };
   const records = cluster ? { ...cluster.records, ...own } : local;
   const keys = await openKeysOf(config, deps, local, cluster);
   const identity = await identityOf(config, deps);

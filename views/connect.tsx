@@ -85,10 +85,12 @@ export interface ConnectRefusedProps {
   readonly assets: PageAssets;
   /** What is wrong, and what to do. */
   readonly text: string;
+  /** The way back to the program, which is then told. */
+  readonly back: { readonly to: string; readonly host: string } | undefined;
 }
 
-/** The page for a request that nobody can allow, and that no program may be told about. */
-export function ConnectRefusedPage({ assets, text }: ConnectRefusedProps): string {
+/** The page for a request that nobody can allow. */
+export function ConnectRefusedPage({ assets, text, back }: ConnectRefusedProps): string {
   return (
     <Layout title="Not possible · Moorage" assets={assets}>
       <main class="sign-in card connect">
@@ -96,6 +98,18 @@ export function ConnectRefusedPage({ assets, text }: ConnectRefusedProps): strin
         <p class="problem" role="alert" safe>
           {text}
         </p>
+        {back === undefined ? (
+          ""
+        ) : (
+          <p>
+            The program that sent you here made a request that this server does not accept. Its makers can mend that.
+            You can{" "}
+            <a href={back.to} rel="noreferrer" safe>
+              {`go back to ${back.host}`}
+            </a>
+            , which then learns of it.
+          </p>
+        )}
       </main>
     </Layout>
   ) as string;

@@ -11,10 +11,12 @@ import { KIND_NAMES } from "../../src/worker/kinds.ts";
 import { startWorker } from "../../src/worker/worker.ts";
 import { defaultConfig } from "../../tests/support/default-config.ts";
 import { type Checks, lost, readChecks, score } from "./checks.ts";
+import { startRenaming } from "./renaming.ts";
 
-// `bun run conformance` runs the official MCP suite three times: against a server directly, against the same server through
-// a relay, and, with the server on stdio, through a relay that bridges it. It prints all three results, scenario by scenario,
-// and exits with 1 if a check does worse through a relay that could carry it.
+// `bun run conformance` runs the official MCP suite five times: against a server directly, against the same server through
+// a relay, with the server on stdio through a relay that bridges it, and through the one URL of a file that names either of
+// them alone, whose prefix is taken out of names. It prints all results, scenario by scenario, and exits with 1 if a check does
+// worse through a relay that could carry it.
 
 /** Both eras of the specification; the suite has a frozen list of scenarios for each. */
 const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
@@ -29,18 +31,29 @@ const BEYOND_STDIO: ReadonlyMap<string, string> = new Map([
   ["server-sse-disconnect-resume", "over stdio, a server has no stream that it could drop"],
 ]);
 
+/** The same for one URL in front of such a server: the hub has streams of its own. */
+const BEYOND_HUB: ReadonlyMap<string, string> = new Map([
+  ["server-sse-disconnect-resume", "a server's dropped stream stays between it and the hub"],
+]);
+
 const directory = mkdtempSync(join(tmpdir(), "moorage-conformance-"));
 const fixture = await startFixture();
 const relay = await startRelay("--url", fixture.url);
 const bridge = await startRelay("--stdio", `'${process.execPath}' ${FIXTURE} --stdio`);
+const hubs = await Promise.all(
+  [{ command: process.execPath, args: [FIXTURE, "--stdio"] }, { url: fixture.url }].map((entry) => startHub(entry)),
+);
 try {
   process.exitCode = (await compare(fixture.url, [
     { name: "relayed", told: "through the relay", url: relay.url, beyond: new Map() },
     { name: "stdio", told: "by stdio through the relay", url: bridge.url, beyond: BEYOND_STDIO },
+    { name: "hub-stdio", told: "by stdio behind one URL", url: hubs[0]?.url ?? "", beyond: BEYOND_HUB },
+    { name: "hub-http", told: "behind one URL", url: hubs[1]?.url ?? "", beyond: BEYOND_HUB },
   ]))
     ? 0
     : 1;
 } finally {
+  for (const hub of hubs) await hub.stop();
   await bridge.stop();
   await relay.stop();
   fixture.stop();
@@ -65,26 +78,45 @@ async function startFixture(): Promise<{ readonly url: string; stop(): void }> {
   }
 }
 
-/** Starts a server and a relay in front of the MCP server that `option` names, connected by real sockets. */
-async function startRelay(
+/** Starts a relay in front of the MCP server that `option` names. */
+function startRelay(
   option: "--url" | "--stdio",
   upstream: string,
 ): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  return startWith(["--id", "suite", option, upstream]);
+}
+
+/** Starts one URL for a file with a single server, and in front of it what takes the server's prefix out of names. */
+async function startHub(entry: object): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const file = JSON.stringify({ mcpServers: { one: entry } });
+  const hub = await startWith(["--servers", "servers.json", "--one-url", "suite", "--one-url-only", "true"], file);
+  const renaming = startRenaming(hub.url, "one__");
+  return {
+    url: renaming.url,
+    async stop() {
+      await renaming.stop();
+      await hub.stop();
+    },
+  };
+}
+
+/** Starts a server and a worker that is connected to it by real sockets. */
+async function startWith(args: readonly string[], file = ""): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const deps = { clock: systemClock, ids: systemIds, log: silentLog };
   const config = defaultConfig({ port: 0, host: "127.0.0.1", clientKeys: [CLIENT_KEY], plugins: ["mcp"] });
   const app = createApp(config, deps);
   const listening = listen(app, config);
   const loaded = loadWorkerSettings({
-    argv: ["mcp", "--server", listening.url, "--client-key", CLIENT_KEY, "--id", "suite", option, upstream],
+    argv: ["mcp", "--server", listening.url, "--client-key", CLIENT_KEY, ...args],
     env: {},
-    readFile: () => "",
+    readFile: () => file,
     version: "",
     knownKinds: KIND_NAMES,
     hostname: "conformance",
     isTerminal: false,
   });
   if (loaded.kind !== "ready") throw new Error("the relay's settings are not valid");
-  const worker = startWorker(loaded.config, deps);
+  const worker = startWorker(loaded.config, deps, { env: { PATH: process.env["PATH"] } });
   await worker.registered;
   return {
     url: `${listening.url}/api/mcp/id/suite`,

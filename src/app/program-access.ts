@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import type { PageAssets } from "../../views/layout.tsx";
+import type { Audit } from "../audit/audit.ts";
 import { addressBucket, createProxies } from "../auth/addresses.ts";
 import type { Auth } from "../auth/auth.ts";
 import { FailureLimit } from "../auth/failure-limit.ts";
@@ -7,9 +8,12 @@ import { originSeen } from "../auth/public-origin.ts";
 import { assertSameOrigin } from "../auth/same-origin.ts";
 import type { Config } from "../config.ts";
 import type { Visit } from "../http/visit.ts";
+import { ClientDocuments } from "../oauth/client-documents.ts";
 import type { ConnectorRelays } from "../oauth/connector.ts";
 import { createConsent } from "../oauth/consent.ts";
 import { createEndpoints } from "../oauth/endpoints.ts";
+import { PUBLIC_ONLY } from "../oauth/guarded-fetch.ts";
+import { grantRoutes } from "../oauth/grant-routes.ts";
 import { OAuth } from "../oauth/oauth.ts";
 import type { OAuthKeep, SharedOAuth } from "../oauth/oauth-records.ts";
 import { oauthRoutes } from "../oauth/routes.ts";
@@ -20,6 +24,10 @@ export interface ProgramAccessOptions {
   readonly config: Config;
   readonly deps: Deps;
   readonly auth: () => Auth;
+  /** Writes down who has let which program in, and who has ended that. */
+  readonly audit: Audit;
+  /** Returns the name of a created key; undefined for one that is gone. */
+  readonly nameOfKey: (keyId: string) => string | undefined;
   /** Returns the connector relays; undefined for a server that serves no relays. */
   readonly relays: () => ConnectorRelays | undefined;
   readonly keep?: OAuthKeep | undefined;
@@ -37,9 +45,10 @@ export interface ProgramAccess {
 const REGISTRATIONS_PER_MINUTE = 60;
 
 export function createProgramAccess(options: ProgramAccessOptions): ProgramAccess {
-  const { config, deps, auth, keep, shared } = options;
+  const { config, deps, auth, audit, nameOfKey, keep, shared } = options;
   const { clock, log } = deps;
   const relays = (): ConnectorRelays => options.relays() ?? NO_RELAYS;
+  const documents = config.mcpClientDocuments ? new ClientDocuments({ clock, log, guard: PUBLIC_ONLY }) : undefined;
   const oauth = new OAuth({
     clock,
     log,
@@ -48,6 +57,7 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
     letsIssuersUsersIn: config.oidcIssuer !== undefined && config.oidcCallerClaims.length > 0,
     keep,
     shared,
+    clientAt: documents && ((url) => documents.find(url)),
     relays,
     holders: () => auth().connectors,
   });
@@ -62,6 +72,14 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
           oauth,
           clock,
           originOf,
+          onAllowed: (visit, grantId, { client, relay, holder }) =>
+            audit.note({
+              who: holder.name,
+              address: auth().addressOf(visit),
+              what: "grant.create",
+              about: grantId,
+              detail: { client, relay },
+            }),
           assertOwnPage: (visit) => assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address())),
         }),
         endpoints: createEndpoints({
@@ -75,7 +93,7 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
         issuer: () => undefined,
         assets,
         page,
-      }),
+      }).use(grantRoutes({ auth: auth(), grants: oauth.grants, audit, nameOfKey })),
   };
 }
 

@@ -2,6 +2,7 @@ import type { AuditRecords } from "../audit/audit.ts";
 import type { SignOutRecords } from "../auth/sign-outs.ts";
 import type { SharedSecret } from "../auth/token-keys.ts";
 import type { CallRecords } from "../calls/call-records.ts";
+import type { OAuthKeep } from "../oauth/oauth-records.ts";
 import type { RestrictionRecords } from "../plugin/restrictions.ts";
 import type { OwnerRecords } from "../tunnel/owners.ts";
 import type { FailedJobRecords } from "../usage/past-jobs.ts";
@@ -23,6 +24,8 @@ export interface Records {
   readonly audit?: (() => AuditRecords) | undefined;
   /** Returns the calls of MCP servers. Called once. Absent: they are kept in memory, bounded, until the process ends. */
   readonly calls?: (() => CallRecords) | undefined;
+  /** Returns the records of the authorization server. Called once. Absent: they are forgotten at a restart. */
+  readonly oauth?: (() => OAuthKeep) | undefined;
   /** The secret that seals sign-ins and try tokens. Absent: keys of operators seal them. */
   readonly secret?: SharedSecret;
   /** Whether something could not be written and would be lost at a restart. */

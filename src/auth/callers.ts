@@ -143,6 +143,10 @@ class Stay implements ActiveCaller {
     return this.#who.keyId;
   }
 
+  get client(): string | undefined {
+    return this.#who.client;
+  }
+
   get userHeader(): string | undefined {
     return this.#who.userHeader;
   }
@@ -153,10 +157,6 @@ class Stay implements ActiveCaller {
 
   get relays(): RelayTerms | undefined {
     return this.#who.relays;
-  }
-
-  get client(): string | undefined {
-    return this.#who.client;
   }
 
   may(model: string): boolean {

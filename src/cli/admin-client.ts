@@ -2,15 +2,21 @@ import { isRecord, parseJson } from "../json/parse.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import type { AdminTarget } from "./admin-target.ts";
 import { CommandFault } from "./command-fault.ts";
+import { Late } from "./late.ts";
 
 /** The exit code if the server refuses a request, or cannot be reached. */
 const EXIT_REFUSED = 1;
-const LIMIT_MS = 30_000;
 /** The most keys of one page. */
 const PAGE = 1000;
 
 /** A JSON object in an answer of the server. */
 export type Json = Readonly<Record<string, unknown>>;
+
+export interface RequestOptions {
+  readonly body?: object | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly onHeaders?: (headers: Headers) => void;
+}
 
 /** Sends the requests of a command. Every method rejects with a `CommandFault`, which says what to do, if one fails. */
 export class AdminClient {
@@ -46,20 +52,41 @@ export class AdminClient {
     throw new CommandFault(`${this.place} did not answer like a Moorage server. Check the address.`, EXIT_REFUSED);
   }
 
-  async text(
+  async text(method: string, path: string, options: RequestOptions = {}): Promise<string> {
+    const { response, late } = await this.#send(method, path, options);
+    try {
+      return await response.text();
+    } catch (error) {
+      throw new CommandFault(unreachable(this.#target, error), EXIT_REFUSED);
+    } finally {
+      late.stop();
+    }
+  }
+
+  /** Passes a long text on as it arrives, and fails if it is not complete. */
+  async stream(path: string, options: RequestOptions, out: (text: string) => void): Promise<void> {
+    const { response, late } = await this.#send("GET", path, options);
+    const decoder = new TextDecoder();
+    try {
+      for await (const piece of response.body ?? []) {
+        late.again();
+        out(decoder.decode(piece, { stream: true }));
+      }
+    } catch {
+      throw new CommandFault(`${this.place} broke the answer off, so it is not complete. Try again.`, EXIT_REFUSED);
+    } finally {
+      late.stop();
+    }
+  }
+
+  /** Sends a request and resolves to an answer that is no refusal. `late` aborts it, and MUST be stopped. */
+  async #send(
     method: string,
     path: string,
-    {
-      body,
-      headers = {},
-      onHeaders,
-    }: {
-      readonly body?: object | undefined;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly onHeaders?: (headers: Headers) => void;
-    } = {},
-  ): Promise<string> {
+    { body, headers = {}, onHeaders }: RequestOptions,
+  ): Promise<{ readonly response: Response; readonly late: Late }> {
     const { base, key, send } = this.#target;
+    const late = new Late();
     const request = new Request(base + path, {
       method,
       headers: {
@@ -67,22 +94,24 @@ export class AdminClient {
         ...(body !== undefined && { "content-type": "application/json" }),
         ...headers,
       },
-      signal: AbortSignal.timeout(LIMIT_MS),
+      signal: late.signal,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     let response: Response;
-    let text: string;
+    let refusal: string | undefined;
     try {
       response = await send(request);
-      text = await response.text();
+      if (!response.ok) refusal = await response.text();
     } catch (error) {
+      late.stop();
       throw new CommandFault(unreachable(this.#target, error), EXIT_REFUSED);
     }
-    if (response.ok) {
-      onHeaders?.(response.headers);
-      return text;
+    if (refusal !== undefined) {
+      late.stop();
+      throw new CommandFault(this.#refusal(response, refusal), EXIT_REFUSED);
     }
-    throw new CommandFault(this.#refusal(response, text), EXIT_REFUSED);
+    onHeaders?.(response.headers);
+    return { response, late };
   }
 
   /** Lists all keys that a query asks for, page by page. */

@@ -30,6 +30,10 @@ export const OPERATOR_COMMANDS = {
     summary: "Shows usage by key and model.",
     run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),
   },
+  mcp: {
+    summary: "Shows and exports the calls of MCP servers.",
+    run: (argv) => administer(argv, async () => (await import("./mcp-command.ts")).MCP),
+  },
   audit: {
     summary: "Shows what operators did.",
     run: (argv) => administer(argv, async () => (await import("./audit-command.ts")).AUDIT),

@@ -4,6 +4,7 @@ import { createSecrets } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
 import type { TenantRecords } from "../keys/tenant-records.ts";
 import type { KeysElsewhere } from "../limits/elsewhere.ts";
+import type { SharedOAuth } from "../oauth/oauth-records.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { ClusterSights } from "../state/cluster-facts.ts";
 import type { Deps } from "../system/deps.ts";
@@ -59,6 +60,8 @@ export interface ClusterOptions {
   readonly keys?: ClusterKeys | undefined;
   /** The limits of tenants that all servers share. Absent in tests without such limits. */
   readonly tenants?: TenantRecords | undefined;
+  /** The records of the authorization server that all servers share. Absent in tests without it. */
+  readonly oauth?: SharedOAuth | undefined;
   /** Keeps the records in NATS. The cluster closes it. */
   readonly keeper: Pick<RecordKeeper, "hasRecords" | "close">;
   /** Identifies this run of the server. No other run has the same epoch. */
@@ -89,6 +92,8 @@ export class Cluster {
   readonly keys: ClusterKeys | undefined;
   /** The limits of tenants that all servers share. */
   readonly tenants: TenantRecords | undefined;
+  /** The records of the authorization server that all servers share. */
+  readonly oauth: SharedOAuth | undefined;
   readonly #keeper: ClusterOptions["keeper"];
   readonly #bus: ClusterOptions["bus"];
   readonly #calls: ClusterCalls;
@@ -109,7 +114,8 @@ export class Cluster {
   #heirOf = (owner: string): string => owner;
 
   /** Throws if the address for links cannot be used. */
-  constructor({ config, deps, bus, nats, epoch, privateAddress, records, keys, tenants, keeper }: ClusterOptions) {
+  constructor({ config, deps, bus, nats, epoch, privateAddress, records, ...kept }: ClusterOptions) {
+    const { keys, tenants, oauth, keeper } = kept;
     const { serverId, windowBytes, confirmTimeoutMs, clusterListener: listener, clusterAddress: address } = config;
     const { clock } = deps;
     const random = Math.random;
@@ -123,6 +129,7 @@ export class Cluster {
     this.records = records;
     this.keys = keys;
     this.tenants = tenants;
+    this.oauth = oauth;
     this.#keeper = keeper;
     this.#calls = new ClusterCalls({ serverId, subjects, bus, clock, log });
     this.#lanes = new LaneHub({ self, bus, subject: subjects.lane, clock });

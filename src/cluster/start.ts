@@ -11,6 +11,7 @@ import { findPrivateAddress } from "./links/own-address.ts";
 import { createBucketOpener } from "./nats/kv-bucket.ts";
 import { NatsBus } from "./nats/nats-bus.ts";
 import { ClusterKeys } from "./records/cluster-keys.ts";
+import { createClusterOAuth } from "./records/cluster-oauth.ts";
 import { createClusterRecords, type LocalRecords } from "./records/cluster-records.ts";
 import { createClusterTenants } from "./records/cluster-tenants.ts";
 import { RecordKeeper } from "./records/record-keeper.ts";
@@ -98,6 +99,7 @@ export async function startCluster(
     clock: deps.clock,
     log,
   });
+  const oauth = createClusterOAuth({ table, reach: keeper, now: () => deps.clock.now() });
   const keys = new ClusterKeys({
     table,
     local: local?.keys(),
@@ -117,7 +119,7 @@ export async function startCluster(
   try {
     return {
       kind: "started",
-      cluster: new Cluster({ config, deps, bus, nats, epoch, privateAddress, records, keys, tenants, keeper }),
+      cluster: new Cluster({ config, deps, bus, nats, epoch, privateAddress, records, keys, tenants, oauth, keeper }),
     };
   } catch (error) {
     // The listener for links throws the error of the system.

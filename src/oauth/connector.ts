@@ -49,8 +49,11 @@ export interface ConnectorTokens {
   hasForm(token: string): boolean;
   /** Whether people can sign in without a key of this server: through its issuer. */
   readonly isWithoutKeys: boolean;
-  /** Returns the protected-resource metadata (RFC 9728) of the relay of this URL, for callers who know this server by `origin`. */
-  metadataFor(resource: string, origin: string): object;
+  /**
+   * Returns the protected-resource metadata (RFC 9728) of the relay of this URL, for callers who know this server by `origin`. Undefined
+   * for an origin at which nobody can sign in: one with http that is not this machine.
+   */
+  metadataFor(resource: string, origin: string): object | undefined;
 }
 
 /** What one relay is for people who decide about access to it. */

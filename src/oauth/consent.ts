@@ -3,13 +3,15 @@ import { Fault } from "../errors.ts";
 import { readBody } from "../http/body.ts";
 import type { Visit } from "../http/visit.ts";
 import type { Clock } from "../system/deps.ts";
+import { isLoopback } from "../system/loopback.ts";
+import { readClientId } from "./client-documents.ts";
 import type { ConnectorRelay, Holder, HolderAccess } from "./connector.ts";
-import { type GrantMetadata, userIdOf } from "./grant-record.ts";
+import { type GrantMetadata, grantIdOf, grantNameOf, userIdOf } from "./grant-record.ts";
 import { KvFault } from "./kv.ts";
 import { AUTHORIZE_PATH } from "./library.ts";
 import { clientNameOf } from "./names.ts";
 import type { OAuth } from "./oauth.ts";
-import { readResource } from "./resource.ts";
+import { isUsableOrigin, readResource } from "./resource.ts";
 
 /** What a page of consent shows. */
 export interface ConsentFacts {
@@ -33,8 +35,14 @@ export interface ConsentFacts {
 export type ConsentAnswer =
   | { readonly kind: "ask"; readonly facts: ConsentFacts; readonly headers: Headers; readonly status: number }
   | { readonly kind: "redirect"; readonly to: string; readonly headers: Headers }
-  /** There is nothing to ask, and no client that may be told. */
-  | { readonly kind: "refused"; readonly status: number; readonly text: string };
+  /** There is nothing to ask. */
+  | {
+      readonly kind: "refused";
+      readonly status: number;
+      readonly text: string;
+      /** The way back to the client, which is then told; absent if there is no client that may be told. */
+      readonly back?: { readonly to: string; readonly host: string };
+    };
 
 export interface ConsentOptions {
   readonly oauth: OAuth;
@@ -42,6 +50,8 @@ export interface ConsentOptions {
   readonly originOf: (visit: Visit) => string;
   /** Throws `origin_not_allowed` for a form that a page of another site has sent. */
   readonly assertOwnPage: (visit: Visit) => void;
+  /** Writes down that a person has let a client in. */
+  readonly onAllowed: (visit: Visit, grantId: string, grant: GrantMetadata) => void;
 }
 
 /** The pages on which people let a client use a relay. */
@@ -57,7 +67,7 @@ const FORM_TIMEOUT_MS = 10_000;
 
 const START_AGAIN = "Go back to the program that sent you here and connect again.";
 
-export function createConsent({ oauth, clock, originOf, assertOwnPage }: ConsentOptions): Consent {
+export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed }: ConsentOptions): Consent {
   const servers = async (visit: Visit, relayId: string | undefined) => {
     const { library, servers: all } = await oauth.loaded();
     return { library, ...all.at(originOf(visit), relayId, oauth.kv()) };
@@ -95,12 +105,17 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage }: Consent
       metadata,
       scope: request.scope,
       props: {},
+      // People who share a key must not end each other's access. Grants that are not used end by themselves.
+      revokeExistingGrants: false,
     });
+    const code = new URL(redirectTo).searchParams.get("code") ?? "";
+    onAllowed(visit, grantIdOf(grantNameOf(code) ?? ""), metadata);
     return { kind: "redirect", to: redirectTo, headers } as const;
   };
 
   return {
     async ask(visit) {
+      if (!isUsableOrigin(originOf(visit))) return HTTPS_ONLY;
       const { search, searchParams } = new URL(visit.request.url);
       const origin = originOf(visit);
       const named = readResource(searchParams.get("resource") ?? "");
@@ -112,19 +127,20 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage }: Consent
         if (!relay) return { kind: "refused", status: 404, text: notConnected(named?.relayId ?? "") };
         // The library lets clients with a secret go without. Here nobody does.
         if (request.codeChallenge === undefined)
-          return toClientError(
-            library.authorizationErrorRedirect(request, "invalid_request", "code_challenge is required"),
-          );
+          return refusedFor(library.authorizationErrorRedirect(request, "invalid_request", NO_CHALLENGE), NO_CHALLENGE);
         return await show(visit, request, relay);
       } catch (error) {
         if (error instanceof library.AuthorizationError)
-          return error.redirectTo === undefined ? refused(error.description) : toClientError(error.redirectTo);
+          return error.redirectTo === undefined
+            ? refused(error.description)
+            : refusedFor(error.redirectTo, error.description);
         return kvAnswer(error);
       }
     },
 
     async decide(visit) {
       assertOwnPage(visit);
+      if (!isUsableOrigin(originOf(visit))) return HTTPS_ONLY;
       const form = await readForm(visit, clock);
       const handle = form.get("handle") ?? "";
       const { library, helpers } = await servers(visit, undefined);
@@ -166,27 +182,38 @@ async function readForm({ request }: Visit, clock: Clock): Promise<URLSearchPara
   return new URLSearchParams(new TextDecoder().decode(await readBody(request, limits)));
 }
 
-function toClient({
-  clientName,
-  clientDomain,
-  redirectHost,
-  redirectIsLoopback,
-}: ConsentDescription): ConsentFacts["client"] {
-  return {
-    name: clientNameOf(clientName),
-    domain: clientDomain,
-    host: clientNameOf(redirectHost),
-    isLocal: redirectIsLoopback,
-  };
+function toClient({ clientName, clientId, redirectUri }: ConsentDescription): ConsentFacts["client"] {
+  return { name: clientNameOf(clientName), domain: readClientId(clientId)?.hostname, ...toPlace(redirectUri) };
 }
 
 function refused(description: string): ConsentAnswer {
   return { kind: "refused", status: 400, text: `${description.replace(/\.$/, "")}. ${START_AGAIN}` };
 }
 
-function toClientError(to: string): ConsentAnswer {
-  return { kind: "redirect", to, headers: new Headers() };
+/**
+ * Answers a request that the client has to mend. Only programs on this person's machine are told at once: anybody may register a client
+ * with any redirect URI, and this server must not send people to places that nobody here has chosen.
+ */
+function refusedFor(to: string, description: string): ConsentAnswer {
+  const { host, isLocal } = toPlace(to);
+  if (isLocal) return { kind: "redirect", to, headers: new Headers() };
+  return { kind: "refused", status: 400, text: `${description.replace(/\.$/, "")}.`, back: { to, host } };
 }
+
+/** Returns what people are told about where a client wants to be sent. */
+function toPlace(redirectUri: string): { readonly host: string; readonly isLocal: boolean } {
+  const { protocol, hostname, host } = new URL(redirectUri);
+  const isWeb = protocol === "https:" || protocol === "http:";
+  const name = isWeb ? hostname : `${protocol}//${host}`;
+  return { host: clientNameOf(name), isLocal: !isWeb || isLoopback(hostname) };
+}
+
+const HTTPS_ONLY: ConsentAnswer = {
+  kind: "refused",
+  status: 400,
+  text: "People can let programs in only where this server is reached by https, so that nobody else can read the key. Its operator has to put TLS in front of it, and set PUBLIC_URL.",
+};
+const NO_CHALLENGE = "code_challenge is required";
 
 /** Answers for a record that could not be written. Throws any other error again. */
 function kvAnswer(error: unknown): ConsentAnswer {

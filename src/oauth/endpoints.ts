@@ -5,7 +5,7 @@ import { grantNameOf, readGrant } from "./grant-record.ts";
 import { KvFault } from "./kv.ts";
 import { REGISTER_PATH, SERVER_METADATA_PATH, TOKEN_PATH } from "./library.ts";
 import type { OAuth } from "./oauth.ts";
-import { readResource } from "./resource.ts";
+import { isUsableOrigin, readResource } from "./resource.ts";
 
 /** The longest body of a request for a token and of a registration. Programs send a few hundred bytes. */
 const MAX_BODY_BYTES = 16 * 1024;
@@ -48,8 +48,11 @@ export function createEndpoints({ oauth, clock, originOf, countRegistration }: E
     relayId: string | undefined,
     body?: Uint8Array,
   ): Promise<Response> => {
-    const { servers } = await oauth.loaded();
+    if (oauth.table.isUnread) return unavailable("away");
     const origin = originOf(visit);
+    if (!isUsableOrigin(origin))
+      return Response.json(HTTPS_ONLY, { status: 400, headers: { "cache-control": "no-store" } });
+    const { servers } = await oauth.loaded();
     for (let tries = 1; ; tries += 1) {
       try {
         const answer = await servers.at(origin, relayId, oauth.kv()).fetch(requestFor(visit, origin + path, body));
@@ -63,6 +66,7 @@ export function createEndpoints({ oauth, clock, originOf, countRegistration }: E
   return {
     async describe(visit) {
       const answer = await serve(visit, SERVER_METADATA_PATH, undefined);
+      if (!answer.ok) return answer;
       const { protected_resources: _, ...metadata } = (await answer.json()) as Record<string, unknown>; // a JSON object by RFC 8414
       const document = { ...metadata, client_id_metadata_document_supported: oauth.takesDocuments };
       // The document names the origin of this request, and the next client may use another one.
@@ -106,6 +110,12 @@ function withOwnHeaders(answer: Response): Response {
   headers.set("cache-control", "no-store");
   return new Response(answer.body, { status: answer.status, headers });
 }
+
+const HTTPS_ONLY = {
+  error: "invalid_request",
+  error_description:
+    "This server lets programs in only where it is reached by https: set its PUBLIC_URL, with TLS in front of it.",
+};
 
 const REASONS: Readonly<Record<KvFault["reason"] | "busy", { readonly status: number; readonly text: string }>> = {
   conflict: { status: 503, text: "Other requests are changing the same grant. Try again." },

@@ -52,6 +52,11 @@ export function grantNameOf(token: string): string | undefined {
   return userId && grantId && secret && more.length === 0 ? `grant:${userId}:${grantId}` : undefined;
 }
 
+/** Returns the id of the grant whose record has this name. */
+export function grantIdOf(name: string): string {
+  return name.slice(name.lastIndexOf(":") + 1);
+}
+
 /**
  * Returns the name under which the library knows a holder. It is in every token and code of the holder, so nothing can be learnt
  * from it.

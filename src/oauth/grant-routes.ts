@@ -93,7 +93,7 @@ export function grantRoutes({ auth, grants, audit, nameOfKey }: GrantRoutesOptio
         detail: {
           ...FOR_HOLDERS,
           summary: "List the grants of the key of this request",
-          description: "Which programs the holder of the key has let in.",
+          description: "Which programs the holder of the key has let in. Keys of settings have no list of their own.",
           parameters: [...PAGE, queryParameter("relay", "Only grants for the relay of this id.")],
           responses: { 200: jsonAnswer(grantListSchema), ...errorsFor("invalid_request", ...KEY_ENDED) },
         },
@@ -145,10 +145,9 @@ interface Page {
   readonly total: number;
 }
 
-/** Whether a grant was given with the key of this caller. Without any key, everybody is the same caller, and nobody has one. */
-function isOf({ holder }: GrantFacts, { keyId, owner }: Caller): boolean {
-  if (holder.kind !== "key") return false;
-  return holder.keyId === undefined ? keyId === undefined && holder.owner === owner : holder.keyId === keyId;
+/** Whether a grant was given with the key of this caller. Only keys that the server has created keep their names for good. */
+function isOf({ holder }: GrantFacts, { keyId }: Caller): boolean {
+  return holder.kind === "key" && keyId !== undefined && holder.keyId === keyId;
 }
 
 const FOR_OPERATORS = { tags: ["MCP"], security: STATE_SECURITY };

@@ -1,5 +1,6 @@
 import type { Clock } from "../system/deps.ts";
 import { setNewest } from "../system/newest.ts";
+import type { GrantRecord } from "./grant-record.ts";
 import type { OAuthTable } from "./oauth-table.ts";
 import { MOST, makeRoom } from "./room.ts";
 
@@ -24,10 +25,10 @@ export class GrantUses {
   }
 
   /** Notes that a grant was used now. */
-  note(grantId: string): void {
+  note({ id: grantId, userId }: Pick<GrantRecord, "id" | "userId">): void {
     const now = this.#clock.now();
     setNewest(this.#here, grantId, now, MOST.grant);
-    const name = `used:${grantId}`;
+    const name = `used:${userId}:${grantId}`;
     const before = this.#table.get(name)?.value;
     if (before !== undefined && now - Number(before) < WRITTEN_EVERY_MS) return;
     if (before === undefined && !makeRoom(this.#table, name)) return;
@@ -36,8 +37,8 @@ export class GrantUses {
   }
 
   /** Milliseconds since 1970; undefined for a grant of whose use this server does not know. */
-  lastUsedAt(grantId: string): number | undefined {
-    const written = this.#table.get(`used:${grantId}`)?.value;
+  lastUsedAt({ id: grantId, userId }: Pick<GrantRecord, "id" | "userId">): number | undefined {
+    const written = this.#table.get(`used:${userId}:${grantId}`)?.value;
     const times = [this.#here.get(grantId), written === undefined ? undefined : Number(written)];
     const known = times.filter((time) => time !== undefined && Number.isFinite(time));
     return known.length === 0 ? undefined : Math.max(...known.map(Number));

@@ -37,14 +37,23 @@ export interface Grants {
 }
 
 export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
-  const factsOf = ({ id, clientId, createdAt, expiresAt, resource, metadata, ...rest }: GrantRecord): GrantFacts => ({
+  const factsOf = ({
+    id,
+    userId,
+    clientId,
+    createdAt,
+    expiresAt,
+    resource,
+    metadata,
+    ...rest
+  }: GrantRecord): GrantFacts => ({
     id,
     client: { id: clientId, name: metadata.client, redirectHost: metadata.host },
     relay: metadata.relay,
     resource,
     holder: toHolder(metadata.holder),
     createdAt: createdAt * 1000,
-    lastUsedAt: uses.lastUsedAt(id),
+    lastUsedAt: uses.lastUsedAt({ id, userId }),
     expiresAt: rest.authCodeWrappedKey === undefined && expiresAt !== undefined ? expiresAt * 1000 : undefined,
   });
   const all = function* (): Iterable<{ readonly name: string; readonly grant: GrantRecord }> {
@@ -59,7 +68,8 @@ export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
       const wanted = facts.filter(
         ({ holder }) => keyId === undefined || (holder.kind === "key" && holder.keyId === keyId),
       );
-      return wanted.toSorted((a, b) => b.createdAt - a.createdAt);
+      // Within one second, the newest is the last.
+      return wanted.reverse().toSorted((a, b) => b.createdAt - a.createdAt);
     },
     revoke(id) {
       for (const { name, grant } of all()) {

@@ -107,6 +107,8 @@ export class OAuthServers {
       refreshTokenTTL: grantIdleS,
       refreshTokenIdleTTL: grantIdleS,
       clientRegistrationTTL: Math.max(REGISTRATION_LIFE_S, 2 * grantIdleS),
+      // Programs on a person's machine have URIs such as `cursor://…`. PKCE keeps a code from others that have taken the same scheme.
+      allowPrivateUseRedirectUris: true,
       tokenExchangeCallback: ({ grantId, userId }) => {
         if (mayRefresh(grantId, userId)) return;
         throw new OAuthError("invalid_grant", { description: "The key that gave this access is no longer valid" });

@@ -1,6 +1,6 @@
 /** One record of the authorization server: a client, a grant, an access token, or a page of consent that is open. */
 export interface OAuthRow {
-  /** `client:<id>`, `grant:<user>:<id>`, `token:<user>:<grant>:<hash>`, `transaction:<hash>` or `used:<grant>`. */
+  /** `client:<id>`, `grant:<user>:<id>`, `token:<user>:<grant>:<hash>`, `transaction:<hash>` or `used:<user>:<grant>`. */
   readonly name: string;
   readonly value: string;
   /** Milliseconds since 1970; undefined for a record that does not expire. */
@@ -23,6 +23,8 @@ export type SharedOAuthWrite = "written" | "conflict" | "away" | "own";
 
 /** The records that the servers of a cluster share. */
 export interface SharedOAuth {
+  /** Whether it is not known yet which records there are, because they could not be reached since the start. */
+  readonly isUnread: boolean;
   /** Returns the records that are known when the server starts. Called once. */
   load(): readonly OAuthRow[];
   /** Writes a record if the last version that is known here is still current. Never rejects. */

@@ -45,6 +45,11 @@ export class OAuthTable {
     this.#stop = clock.every(PRUNE_EVERY_MS, () => this.#prune());
   }
 
+  /** Whether this server has not heard yet which records its cluster has. */
+  get isUnread(): boolean {
+    return this.#options.shared?.isUnread ?? false;
+  }
+
   /** Returns a record that has not expired. */
   get(name: string): OAuthRow | undefined {
     const row = this.#of(name).get(name);

@@ -1,14 +1,15 @@
+import { Fault } from "../errors.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import { RepeatedLines } from "../system/repeated-lines.ts";
 import type { ConnectorRelays, ConnectorTokens, Granted, Holders } from "./connector.ts";
-import { grantNameOf, readGrant } from "./grant-record.ts";
+import { grantIdOf, grantNameOf, readGrant } from "./grant-record.ts";
 import { GrantUses } from "./grant-uses.ts";
 import { createGrants, type Grants, toHolder } from "./grants.ts";
 import { createKv, type Kv } from "./kv.ts";
 import { type Library, loadLibrary, OAuthServers } from "./library.ts";
 import type { OAuthKeep, SharedOAuth } from "./oauth-records.ts";
 import { OAuthTable } from "./oauth-table.ts";
-import { readResource, resourcesOf } from "./resource.ts";
+import { isUsableOrigin, readResource, resourcesOf } from "./resource.ts";
 import { makeRoom } from "./room.ts";
 
 export interface OAuthOptions {
@@ -48,7 +49,7 @@ export class OAuth implements ConnectorTokens {
     this.grants = createGrants(this.table, this.uses);
     this.#refusals = new RepeatedLines({ clock, write: (fields) => log.info("oauth.refused", fields) });
     this.table.onRemoved(({ name }) => {
-      if (name.startsWith("grant:")) relays().endGrant(name.slice(name.lastIndexOf(":") + 1));
+      if (name.startsWith("grant:")) relays().endGrant(grantIdOf(name));
     });
   }
 
@@ -82,7 +83,8 @@ export class OAuth implements ConnectorTokens {
   async verify(resource: string, token: string): Promise<Granted | undefined> {
     const relay = readResource(resource);
     const name = grantNameOf(token);
-    if (!relay || name === undefined) return undefined;
+    if (!relay || name === undefined || !isUsableOrigin(relay.origin)) return undefined;
+    if (this.table.isUnread) throw new Fault("key_not_confirmed", { message: UNREAD, retryAfterS: 5 });
     // The record of a token outlives that of its grant if both are written and removed at the same time.
     const row = await this.table.heard(name);
     const grant = row && readGrant(row);
@@ -93,7 +95,7 @@ export class OAuth implements ConnectorTokens {
     if (!summary || !isForIt || summary.expiresAt * 1000 <= this.options.clock.now()) return undefined;
     const { holder, client } = grant.metadata;
     if (holder.kind === "oidc" && !this.options.letsIssuersUsersIn) return undefined;
-    this.uses.note(grant.id);
+    this.uses.note(grant);
     return { grantId: grant.id, clientName: client, holder: toHolder(holder) };
   }
 
@@ -105,7 +107,8 @@ export class OAuth implements ConnectorTokens {
     return this.options.letsIssuersUsersIn;
   }
 
-  metadataFor(resource: string, origin: string): object {
+  metadataFor(resource: string, origin: string): object | undefined {
+    if (!isUsableOrigin(origin)) return undefined;
     const name = readResource(resource)?.relayId ?? "";
     return {
       resource,
@@ -141,6 +144,9 @@ export class OAuth implements ConnectorTokens {
     return this.options.holders().accessOf(toHolder(holder), relay).kind !== "ended";
   }
 }
+
+const UNREAD =
+  "This server has not reached the records of its cluster since its start, so it does not know this token yet. Try again shortly.";
 
 /** A code, an access token or a refresh token: whose it is, the grant, and 190 random bits. */
 const TOKEN_FORM = /^[0-9a-f]{24}:[\w-]{16}:[\w-]{32,64}$/;

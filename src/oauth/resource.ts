@@ -1,3 +1,4 @@
+import { isLoopback } from "../system/loopback.ts";
 import { isId } from "../wire/names.ts";
 
 /** The relay that a protected resource's URL stands for. */
@@ -10,6 +11,15 @@ export interface RelayResource {
 export function resourcesOf({ origin, relayId }: RelayResource): readonly [string, string] {
   const url = `${origin}/api/mcp/id/${relayId}`;
   return [url, `${url}/mcp`];
+}
+
+/**
+ * Returns whether people can sign in at an origin. OAuth demands https, since tokens must not be sent in the open. This machine's own
+ * names do without.
+ */
+export function isUsableOrigin(origin: string): boolean {
+  const url = URL.parse(origin);
+  return url !== null && (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname)));
 }
 
 /** Reads the URL of a relay, whatever query it has; undefined for any other text. */

@@ -11,7 +11,8 @@ export const MOST = {
   /** Pages of consent that are open. */
   transaction: 10_000,
   used: 10_000,
-  grantsOfHolder: 100,
+  /** A team may share a key, and each of its members lets programs in. */
+  grantsOfHolder: 1000,
   tokensOfGrant: 20,
 } as const;
 
@@ -43,10 +44,9 @@ export function makeRoom(table: OAuthTable, name: string): boolean {
 /** Removes a grant and its tokens. */
 export function removeGrant(table: OAuthTable, name: string): void {
   const tokens = `token:${name.slice("grant:".length)}:`;
-  const grantId = name.slice(name.lastIndexOf(":") + 1);
   table.remove(name);
   for (const row of table.rows("token")) if (row.name.startsWith(tokens)) table.remove(row.name);
-  table.remove(`used:${grantId}`);
+  table.remove(`used:${name.slice("grant:".length)}`);
 }
 
 /** Removes the client that was registered first of those without a grant. Returns whether there was one. */

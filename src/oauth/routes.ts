@@ -80,7 +80,9 @@ function toResponse(
       return framed(page(request, html, answer.status), answer.headers);
     }
     case "refused":
-      return framed(page(request, ConnectRefusedPage({ assets: assets(), text: answer.text }), answer.status));
+      return framed(
+        page(request, ConnectRefusedPage({ assets: assets(), text: answer.text, back: answer.back }), answer.status),
+      );
   }
 }
 

@@ -4,6 +4,7 @@ import type { SharedSecret } from "../auth/token-keys.ts";
 import type { CallRecords } from "../calls/call-records.ts";
 import type { KeyRecords } from "../keys/key-records.ts";
 import type { TenantRecords } from "../keys/tenant-records.ts";
+import type { OAuthKeep } from "../oauth/oauth-records.ts";
 import type { RestrictionRecords } from "../plugin/restrictions.ts";
 import type { OwnerRecords } from "../tunnel/owners.ts";
 import type { FailedJobRecords } from "../usage/past-jobs.ts";
@@ -12,6 +13,7 @@ import { createAuditRows } from "./audit-rows.ts";
 import { createCallRows } from "./call-rows.ts";
 import { createFailedJobRows } from "./failed-job-rows.ts";
 import { createKeyRows } from "./key-rows.ts";
+import { createOAuthRows } from "./oauth-rows.ts";
 import { createOwnerRows } from "./owner-rows.ts";
 import { createRestrictionRows } from "./restriction-rows.ts";
 import { createSecretRow } from "./secret-row.ts";
@@ -32,6 +34,8 @@ export interface StoredRecords {
   calls(): CallRecords;
   keys(): KeyRecords;
   tenants(): TenantRecords;
+  /** The records of the authorization server. */
+  oauth(): OAuthKeep;
   /** Whether something could not be written and would be lost at a restart. */
   areFailing(): boolean;
 }
@@ -49,6 +53,7 @@ export function createRecords(store: Store): StoredRecords {
     calls: () => createCallRows(store),
     keys: () => createKeyRows(store),
     tenants: () => createTenantRows(store),
+    oauth: () => createOAuthRows(store),
     areFailing: () => store.writes.areFailing,
   };
 }

@@ -118,6 +118,7 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT`,
   // Those who were refused are removed before others, so they are found without a look at the others.
   "CREATE INDEX mcp_call_refused ON mcp_call (id) WHERE outcome = 'refused'",
+  "CREATE TABLE oauth (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, value TEXT NOT NULL, expires_at INTEGER) STRICT",
 ];
 
 /** Brings the schema of a file up to date. Throws a `StoreFault` for a file of a newer version, or of another program. */

@@ -25,6 +25,8 @@ const more: string[] = [];
 
 function tools(): readonly object[] {
   const names = ["read", "ask", "progress", "crash", "hang", "log", "change", "seen", "link", ...more];
+  const long = option("long");
+  if (long !== undefined) names.push(long);
   const extra = Array.from({ length: Number(option("tools") ?? 0) }, (_, at) => `extra_${at}`);
   return [...names, ...extra].map((each) => ({
     name: each,

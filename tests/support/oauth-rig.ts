@@ -60,6 +60,8 @@ export class OAuthRig {
   /** What a holder may use; everything unless set. */
   access: (holder: Holder, relay: ConnectorRelay) => HolderAccess = () => ({ kind: "allowed", rules: undefined });
   readonly endedGrants: string[] = [];
+  /** The ids of the grants that people gave. */
+  readonly allowed: string[] = [];
   readonly #handle: (request: Request) => Promise<Response>;
 
   constructor(options: Partial<OAuthOptions> = {}, clock = new FakeClock()) {
@@ -89,9 +91,10 @@ export class OAuthRig {
       ...options,
     });
     const { oauth } = this;
+    const onAllowed = (_: Visit, id: string): void => void this.allowed.push(id);
     const originOf = (visit: Visit): string => new URL(visit.request.url).origin;
     const routes = oauthRoutes({
-      consent: createConsent({ oauth, clock, originOf, assertOwnPage: () => {} }),
+      consent: createConsent({ oauth, clock, originOf, assertOwnPage: () => {}, onAllowed }),
       endpoints: createEndpoints({ oauth, clock, originOf, countRegistration: () => undefined }),
       isInUse: () => oauth.isInUse,
       isConnector: (id) => this.relays.has(id),

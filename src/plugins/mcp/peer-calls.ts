@@ -36,6 +36,7 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
   return {
     admit({ head, order }: PeerRequest): Admitted | Refusal {
       const relay = order?.worker === undefined ? undefined : area.relays.own(order.worker);
+      if (relay && head.path === INVENTORY_PATH) return inventoryPass(relay);
       if (!order || !relay || relay.isDrained || area.isDraining) return NOT_HERE;
       if (!isLetIn(relay, head, order)) return NOT_HERE;
       const told = order.call ?? UNKNOWN_CALL;
@@ -62,6 +63,21 @@ function isLetIn({ session }: Relay, head: RequestHead, { tenant = DEFAULT_TENAN
   const connector = connectorOf(session);
   if (!connector || !caller) return !connector && !caller;
   return (caller.rules === undefined || connector.restricts) && (connector.tenants?.includes(tenant) ?? true);
+}
+
+/** Lets another server ask a relay of this one for its inventory, which is no call of a client and is not counted. */
+function inventoryPass({ session }: Relay): Admitted {
+  const { worker, id } = session;
+  return {
+    ok: true,
+    worker: { id: worker.id, name: worker.name, session: id },
+    open({ head, body }, sink) {
+      const { kind: _, ...rest } = head;
+      return session.open({ head: rest, body }, sink);
+    },
+    onEnd: () => {},
+    onSettled: () => {},
+  };
 }
 
 interface PeerRelayCallOptions {

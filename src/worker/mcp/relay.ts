@@ -19,6 +19,7 @@ import { ReachWatch } from "./reach-check.ts";
 
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
+import { compileRules, intersect } from "./rules.ts";
 import { withInventory } from "./serve-inventory.ts";
 
 export interface RelayOptions {
@@ -80,7 +81,13 @@ export function serveRelay(
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(withInventory(access.kind === "connector" ? letInOnly(allowed) : allowed, inventory)),
+    backend: endpointOnly(
+      withInventory(
+        access.kind === "connector" ? letInOnly(allowed) : allowed,
+        inventory,
+        intersect(...(server.rules ?? []).map(compileRules)),
+      ),
+    ),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),

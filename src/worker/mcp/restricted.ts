@@ -5,6 +5,7 @@ import { createInventory, type Inventory } from "./inventory.ts";
 import type { McpServer } from "./mcp-server.ts";
 import { ruled } from "./ruled/ruled-backend.ts";
 import { compileRules, intersect } from "./rules.ts";
+import { withInventory } from "./serve-inventory.ts";
 
 export interface RestrictedOptions {
   /** Binds MCP sessions to callers; undefined: the sessions of named callers end with the worker. */
@@ -20,14 +21,16 @@ export function restricted(
   upstream: Backend,
   { secret, inventory, deps: { clock, ids } }: RestrictedOptions,
 ): Backend {
+  // Callers of a server with sign-in of its own have accounts there, and the relay has none.
+  const lists = access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock));
+  const forAll = intersect(...rules.map(compileRules));
   const backend = ruled(upstream, {
     callers: access.kind === "callers" ? access.callers : undefined,
-    rules: intersect(...rules.map(compileRules)),
+    rules: forAll,
     auditArguments,
-    // Callers of such a server sign in to it, and the relay has no account there.
-    facts: access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock)),
+    facts: lists,
     secret: secret ?? ids.secret(),
     clock,
   });
-  return access.kind === "token" ? guarded(backend, access.token) : backend;
+  return withInventory(access.kind === "token" ? guarded(backend, access.token) : backend, lists, forAll);
 }

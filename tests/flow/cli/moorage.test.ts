@@ -39,6 +39,7 @@ test("moorage help lists the programs", async () => {
     "tenants",
     "join-token",
     "usage",
+    "mcp",
     "audit",
     "demo",
   ]);

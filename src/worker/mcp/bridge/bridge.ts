@@ -8,7 +8,7 @@ import { toAnswer } from "../../backend.ts";
 import { isListening } from "../listening.ts";
 import { spellOutAccept } from "./accept.ts";
 import { isTooDeep } from "./depth.ts";
-import { isStateless } from "./era.ts";
+import { type Era, EraProbe, isStateless } from "./era.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer } from "./peer.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
 import { type SessionLimits, Sessions } from "./sessions.ts";
@@ -18,6 +18,8 @@ export interface BridgeOptions {
   readonly openPeer: OpenPeer;
   /** Whether the peers may speak a revision of MCP without sessions. */
   readonly maybeStateless: boolean;
+  /** Which of these they speak; the first peer is asked unless it is given. */
+  readonly era?: Era;
   readonly limits: SessionLimits;
   /** Ends what the peers share. Called after the last session has ended. */
   readonly closeShared?: () => Promise<void>;
@@ -34,9 +36,11 @@ export interface Bridge extends Backend {
 
 type Body = Uint8Array | ReadableStream<Uint8Array> | undefined;
 
-export function createBridge({ openPeer, maybeStateless, limits, closeShared, deps }: BridgeOptions): Bridge {
+export function createBridge({ openPeer, maybeStateless, era, limits, closeShared, deps }: BridgeOptions): Bridge {
   const sessions = new Sessions({ openPeer, limits, deps });
-  const stateless = maybeStateless ? new Stateless(openPeer, limits.idleMs, deps.clock) : undefined;
+  const stateless = maybeStateless
+    ? new Stateless(openPeer, era ?? new EraProbe(openPeer, deps.clock), limits.idleMs, deps.clock)
+    : undefined;
 
   const handle = async (request: Request): Promise<Response> => {
     if (request.method !== "POST") {

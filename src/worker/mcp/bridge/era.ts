@@ -13,7 +13,7 @@ import type { OpenPeer } from "./peer.ts";
 import { RPC } from "./rpc-error.ts";
 
 /** The first revision without sessions; revisions are dates, which sort as text. */
-const FIRST_STATELESS = "2026-07-28";
+export const FIRST_STATELESS = "2026-07-28";
 /** Returns whether a revision has no sessions. */
 export function isStateless(version: string): boolean {
   return /^\d{4}-\d\d-\d\d$/.test(version) && version >= FIRST_STATELESS;
@@ -43,11 +43,20 @@ const DISCOVER: JSONRPCRequest = {
   },
 };
 
+/** Which stateless revisions an MCP server speaks. */
+export interface Era {
+  /** Resolves with the revisions; with none for a server that knows only sessions or did not answer clearly. */
+  versions(): Promise<readonly string[]>;
+  /** Why the server could not even be started when it was asked; undefined if it could. */
+  readonly startFailure: string | undefined;
+  close(): Promise<void>;
+}
+
 /**
  * Finds out which stateless revisions an MCP server speaks. The server is asked once, through a peer of its own: a server
  * that knows only sessions may exit because of the question.
  */
-export class EraProbe {
+export class EraProbe implements Era {
   readonly #openPeer: OpenPeer;
   readonly #clock: Clock;
   #known: Promise<readonly string[]> | undefined;
@@ -62,14 +71,12 @@ export class EraProbe {
     this.#clock = clock;
   }
 
-  /** Resolves with the revisions; with none for a server that knows only sessions or did not answer clearly. */
   versions(): Promise<readonly string[]> {
     if (this.#clock.elapsed() >= this.#knownUntil) this.#known = undefined;
     this.#known ??= this.#ask();
     return this.#known;
   }
 
-  /** Why the server could not even be started when it was asked; undefined if it could. */
   get startFailure(): string | undefined {
     return this.#startFailure;
   }

@@ -9,7 +9,7 @@ import {
 import type { Clock } from "../../../system/deps.ts";
 import { LISTEN_METHOD } from "../../../wire/mcp-headers.ts";
 import { parseAccept } from "./accept.ts";
-import { EraProbe } from "./era.ts";
+import type { Era } from "./era.ts";
 import { ParamHeaders } from "./param-headers.ts";
 import type { OpenPeer } from "./peer.ts";
 import { isRemoved } from "./removed-methods.ts";
@@ -19,13 +19,13 @@ import { headerFault } from "./standard-headers.ts";
 
 /** The revisions of MCP without sessions, for servers that know them. */
 export class Stateless {
-  readonly #era: EraProbe;
+  readonly #era: Era;
   readonly #shared: SharedPeer;
   readonly #paramHeaders = new ParamHeaders();
 
   /** `idleMs` is how long the shared peer may be unused before it ends. */
-  constructor(openPeer: OpenPeer, idleMs: number, clock: Clock) {
-    this.#era = new EraProbe(openPeer, clock);
+  constructor(openPeer: OpenPeer, era: Era, idleMs: number, clock: Clock) {
+    this.#era = era;
     this.#shared = new SharedPeer({
       openPeer,
       idleMs,

@@ -27,7 +27,7 @@ const NOT_PASSED: ReadonlySet<string> = new Set(["tasks"]);
  * Merges what servers can do, and adds that lists may change: a server may come late, or fail. One that has not said what it
  * can do, undefined here, may have anything to list.
  */
-export function mergedCapabilities(all: readonly (Facts | undefined)[]): Readonly<Record<string, unknown>> {
+function mergedCapabilities(all: readonly (Facts | undefined)[]): Readonly<Record<string, unknown>> {
   const merged: Record<string, unknown> = {};
   if (all.includes(undefined)) for (const name of LISTS) merged[name] = {};
   for (const facts of all) {
@@ -53,7 +53,7 @@ interface Named {
 }
 
 /** Joins the servers' instructions, and says which is whose. Undefined if there are none. */
-export function mergedInstructions(members: readonly Named[]): string | undefined {
+function mergedInstructions(members: readonly Named[]): string | undefined {
   const texts = members.flatMap(({ prefix, facts }) =>
     facts?.instructions === undefined ? [] : [`# ${prefix}\n\n${facts.instructions}`],
   );
@@ -62,6 +62,15 @@ export function mergedInstructions(members: readonly Named[]): string | undefine
     `Several MCP servers are behind this one. A tool's name begins with its server's: \`server__tool\`.`,
     ...texts,
   ].join("\n\n");
+}
+
+/** Answers a client's `initialize` or `server/discover`, except for the part that only the one or the other has. */
+export function mergedFacts(members: readonly Named[]): Readonly<Record<string, unknown>> {
+  const instructions = mergedInstructions(members);
+  return {
+    capabilities: mergedCapabilities(members.map(({ facts }) => facts)),
+    ...(instructions === undefined ? {} : { instructions }),
+  };
 }
 
 /** Returns the revision with sessions to speak with a client: the one that it asks for, if that is known. */

@@ -6,18 +6,22 @@ import {
   type JSONRPCRequest,
   type JSONRPCResponse,
   type RequestId,
+  SERVER_INFO_META_KEY,
 } from "@modelcontextprotocol/server";
 import type { Clock } from "../../../system/deps.ts";
 import { VERSION } from "../../../system/version.ts";
+import { LISTEN_METHOD } from "../../../wire/mcp-headers.ts";
+import { FIRST_STATELESS } from "../bridge/era.ts";
 import type { Peer, PeerEvents } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
 import { AskedBack } from "./asked-back.ts";
-import { sameDialect } from "./dialect.ts";
+import { type Dialect, OLDER, sameDialect } from "./dialect.ts";
 import { exposedAnswer, exposedNotification } from "./exposed.ts";
-import { agreedVersion, mergedCapabilities, mergedInstructions } from "./facts.ts";
+import { agreedVersion, factsIn, mergedFacts } from "./facts.ts";
 import { gather } from "./gather.ts";
 import type { MemberLink } from "./link.ts";
 import { Links } from "./links.ts";
+import { Listening } from "./listening.ts";
 import { Listing } from "./listing.ts";
 import { CHANGED, LISTS, resultOf } from "./lists.ts";
 import type { Member } from "./member.ts";
@@ -41,10 +45,14 @@ export class HubPeer implements Peer {
   readonly #events: PeerEvents;
   readonly #links: Links;
   readonly #listing: Listing;
+  readonly #listening: Listening;
   readonly #askedBack = new AskedBack();
   /** What cancels the client's open requests, by their ids. */
   readonly #open = new Map<RequestId, () => void>();
+  /** The handshake of a client that has a session. */
   #opening: JSONRPCRequest | undefined;
+  /** Whether the requests are those of revisions without sessions. */
+  #isStateless = false;
   /** The client's wish for log messages, for servers that are opened later. */
   #level: JSONRPCRequest | undefined;
   #closing: Promise<void> | undefined;
@@ -56,17 +64,26 @@ export class HubPeer implements Peer {
     this.#links = new Links({
       members,
       clock,
-      chooseDialect: () => sameDialect(this.#opening),
+      chooseDialect: (member) => (this.#isStateless ? dialectFor(member) : sameDialect(this.#opening)),
       onNotification: (link, message) => this.#pass(link, message),
       onRequest: (link, message) => this.#askClient(link, message),
       onOpened: (link, isBack) => this.#handleOpened(link, isBack),
-      onLost: (link) => this.#askedBack.forget(link),
+      onLost: (link) => {
+        this.#askedBack.forget(link);
+        this.#listening.leave(link);
+      },
+    });
+    this.#listening = new Listening({
+      known: hub,
+      links: this.#links,
+      clock,
+      deliver: (message) => this.#deliver(message),
     });
     this.#listing = new Listing({
       known: hub,
       links: this.#links,
       clock,
-      onChanged: (method) => this.#deliver({ jsonrpc: "2.0", method }),
+      onChanged: (method) => this.#announce({ jsonrpc: "2.0", method }),
     });
   }
 
@@ -87,6 +104,7 @@ export class HubPeer implements Peer {
   }
 
   #ask(request: JSONRPCRequest): void {
+    this.#isStateless ||= this.#opening === undefined && request.method !== "initialize";
     if (this.#open.size >= MAX_OPEN)
       return this.#answer(rpcError(RPC.server, "Too many requests are open.", request.id));
     const list = LISTS.get(request.method);
@@ -98,6 +116,10 @@ export class HubPeer implements Peer {
     switch (request.method) {
       case "initialize":
         return this.#initialize(request);
+      case "server/discover":
+        return this.#discover(request);
+      case LISTEN_METHOD:
+        return this.#begin(request.id, this.#listening.listen(request));
       case "ping":
         return this.#answer({ jsonrpc: "2.0", id: request.id, result: {} });
       case "logging/setLevel":
@@ -190,27 +212,51 @@ export class HubPeer implements Peer {
 
   #initialize(request: JSONRPCRequest): void {
     this.#opening = request;
-    const { clock, members, name } = this.#hub;
-    const answer = (): void => {
-      const instructions = mergedInstructions(members);
-      this.#finish({
-        jsonrpc: "2.0",
-        id: request.id,
-        result: {
-          protocolVersion: agreedVersion(request.params?.["protocolVersion"]),
-          capabilities: mergedCapabilities(members.map(({ facts }) => facts)),
-          serverInfo: { name, version: VERSION },
-          ...(instructions === undefined ? {} : { instructions }),
-        },
+    const { name, members } = this.#hub;
+    this.#meet(
+      request,
+      (member, onMet) => this.#links.of(member).whenSettled(onMet),
+      () => ({
+        protocolVersion: agreedVersion(request.params?.["protocolVersion"]),
+        serverInfo: { name, version: VERSION },
+        ...mergedFacts(members),
+      }),
+    );
+  }
+
+  #discover(request: JSONRPCRequest): void {
+    const { name, members } = this.#hub;
+    const ask = (member: Member, onMet: () => void): (() => void) =>
+      this.#links.of(member).ask(request, (message) => {
+        if ("method" in message) return;
+        const result = resultOf(message);
+        if (result) member.noteOpened(factsIn(result));
+        onMet();
       });
-    };
-    // Servers that are known already start when they are needed.
+    this.#meet(request, ask, () => ({
+      supportedVersions: [FIRST_STATELESS],
+      ...mergedFacts(members),
+      resultType: "complete",
+      ttlMs: 0,
+      cacheScope: "private",
+      _meta: { [SERVER_INFO_META_KEY]: { name, version: VERSION } },
+    }));
+  }
+
+  /** Answers a client's first request once it is known what the servers can do. Known ones start when they are needed. */
+  #meet(
+    request: JSONRPCRequest,
+    ask: (member: Member, onMet: () => void) => () => void,
+    result: () => Readonly<Record<string, unknown>>,
+  ): void {
+    const { clock, members } = this.#hub;
     const unknown = members.filter(({ facts }) => facts === undefined);
     const questions = unknown.map((member) => ({
       member,
-      ask: (take: (answer: undefined) => void) => this.#links.of(member).whenSettled(() => take(undefined)),
+      ask: (take: (answer: undefined) => void) => ask(member, () => take(undefined)),
     }));
-    this.#begin(request.id, gather(questions, { clock, onDone: answer }));
+    const onDone = (): void => this.#finish({ jsonrpc: "2.0", id: request.id, result: result() });
+    this.#begin(request.id, gather(questions, { clock, onDone }));
   }
 
   #tell(message: JSONRPCNotification): void {
@@ -235,13 +281,14 @@ export class HubPeer implements Peer {
   /** Passes on what a server says that belongs to no request. */
   #pass(link: MemberLink, message: JSONRPCNotification): void {
     if (message.method !== "notifications/cancelled") {
-      return this.#deliver(exposedNotification(message, link.member, this.#hub.owners));
+      return this.#announce(exposedNotification(message, link.member, this.#hub.owners));
     }
     const own = this.#askedBack.cancelled(link, message);
     if (own) this.#deliver(own);
   }
 
   #askClient(link: MemberLink, request: JSONRPCRequest): void {
+    if (this.#isStateless) return link.tell(answerAlone(request));
     const asked = this.#askedBack.toClient(link, request);
     if (asked) this.#deliver(asked);
     else link.tell(rpcError(RPC.server, "The client has too many unanswered requests.", request.id));
@@ -249,8 +296,15 @@ export class HubPeer implements Peer {
 
   #handleOpened(link: MemberLink, isBack: boolean): void {
     if (this.#level) link.ask(this.#level, () => {});
+    this.#listening.join(link);
     // Lists that were given lack what this server has.
-    if (isBack) for (const method of CHANGED) this.#deliver({ jsonrpc: "2.0", method });
+    if (isBack) for (const method of CHANGED) this.#announce({ jsonrpc: "2.0", method });
+  }
+
+  /** Delivers a notification that belongs to no request. Clients without sessions hear it where they listen. */
+  #announce(message: JSONRPCNotification): void {
+    if (this.#isStateless && message.method !== "notifications/message") this.#listening.notice(message);
+    else this.#deliver(message);
   }
 
   #begin(id: RequestId, cancel: () => void): void {
@@ -270,4 +324,17 @@ export class HubPeer implements Peer {
   #deliver(message: JSONRPCMessage): void {
     if (this.#closing === undefined) this.#events.onMessage(message);
   }
+}
+
+/** Finds out how a server speaks with clients without sessions. */
+async function dialectFor({ server, era }: Member): Promise<Dialect> {
+  if (!server.maybeStateless) return OLDER;
+  const versions = await era.versions();
+  return versions.includes(FIRST_STATELESS) ? sameDialect(undefined) : OLDER;
+}
+
+/** Answers a server's request where there is no session in which to ask a client. */
+function answerAlone({ id, method }: JSONRPCRequest): JSONRPCResponse {
+  if (method === "ping") return { jsonrpc: "2.0", id, result: {} };
+  return rpcError(RPC.methodNotFound, "There is no session in which to ask.", id);
 }

@@ -1,5 +1,6 @@
 import type { Deps } from "../../../system/deps.ts";
 import { type Bridge, createBridge } from "../bridge/bridge.ts";
+import { FIRST_STATELESS } from "../bridge/era.ts";
 import type { SessionLimits } from "../bridge/sessions.ts";
 import { HubPeer, type HubShared } from "./hub-peer.ts";
 import { type HubServer, Member } from "./member.ts";
@@ -26,7 +27,9 @@ export function createHub({ name, servers, limits, deps }: HubOptions): Bridge {
   const hub: HubShared = { name, members, byPrefix, owners: new ResourceOwners(byPrefix), clock };
   return createBridge({
     openPeer: (events) => new HubPeer(hub, events),
-    maybeStateless: false,
+    maybeStateless: true,
+    // Whatever the servers know, the hub translates.
+    era: { versions: async () => [FIRST_STATELESS], startFailure: undefined, close: async () => {} },
     limits,
     closeShared: async () => {
       await Promise.all(members.map((member) => member.era.close()));

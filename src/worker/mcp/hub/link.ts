@@ -74,6 +74,11 @@ export class MemberLink {
     return this.#state === "open";
   }
 
+  /** Whether the server, which is open, knows only sessions while the client has none. */
+  get isOlder(): boolean {
+    return this.#dialect?.isOlder === true;
+  }
+
   /** Opens the server, unless it is open or opening, or should not be tried now. */
   open(): void {
     if (this.#state !== "idle" || this.#isClosed) return;
@@ -101,8 +106,9 @@ export class MemberLink {
       queueMicrotask(() => deliver(refusal));
       return () => {};
     }
-    this.#calls.set(id, { request, names: namesOf(request), deliver });
-    if (this.#state === "open") this.#pass(id, request);
+    const call: OpenCall = { request, names: namesOf(request), deliver };
+    this.#calls.set(id, call);
+    if (this.#state === "open") this.#pass(id, call);
     else {
       this.#waiting.push(id);
       // A failure to open would be delivered before this returns.
@@ -130,8 +136,13 @@ export class MemberLink {
     await Promise.all(this.#closing);
   }
 
-  #pass(id: number, request: JSONRPCRequest): void {
+  #pass(id: number, { request, deliver }: OpenCall): void {
     this.#sendReady();
+    const own = this.#dialect?.answer?.(request, this.member.facts);
+    if (own) {
+      this.#calls.delete(id);
+      return queueMicrotask(() => deliver(own));
+    }
     this.#send(toShared(this.#dialect?.toMember(request) ?? request, id));
   }
 
@@ -160,12 +171,12 @@ export class MemberLink {
 
   #begin(): void {
     this.#state = "open";
-    if (this.#isReady) this.#sendReady();
+    if (this.#isReady || this.isOlder) this.#sendReady();
     this.#settle();
     this.#events.onOpened(this);
     for (const id of this.#waiting.splice(0)) {
       const call = this.#calls.get(id);
-      if (call) this.#pass(id, call.request);
+      if (call) this.#pass(id, call);
     }
   }
 

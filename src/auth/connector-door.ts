@@ -92,6 +92,13 @@ export function createConnectorDoor(parts: ConnectorDoorParts): ConnectorDoor {
     return callerOfHash(keys().hashOf?.(holder.owner));
   };
 
+  /** A grant of a key is a use of the key. */
+  const noteUse = (holder: Holder): void => {
+    const hash = holder.kind === "key" ? keys().hashOf?.(holder.owner) : undefined;
+    const record = hash === undefined ? undefined : keys().find(hash);
+    if (record) keys().used?.(record);
+  };
+
   const prove = async (visit: Visit, relay: CalledRelay): Promise<Proven> => {
     const { headers } = visit.request;
     const given = keysOf(headers);
@@ -103,6 +110,7 @@ export function createConnectorDoor(parts: ConnectorDoorParts): ConnectorDoor {
       bearer === undefined || relay.resource === undefined ? undefined : await tokens()?.verify(relay.resource, bearer);
     if (granted) {
       const held = (): Caller => ({ ...current(callerOfHolder(granted.holder)), client: granted.clientName });
+      noteUse(granted.holder);
       return { now: held, grant: granted };
     }
     throw refuse(visit, relay, given);

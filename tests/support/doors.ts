@@ -4,6 +4,7 @@ import type { KeySources } from "../../src/auth/keys.ts";
 import type { StateAccess } from "../../src/auth/operator-door.ts";
 import type { WorkerAdmission } from "../../src/auth/worker-door.ts";
 import type { Visit } from "../../src/http/visit.ts";
+import type { ConnectorTokens } from "../../src/oauth/connector.ts";
 import type { Clock } from "../../src/system/deps.ts";
 import { systemIds } from "../../src/system/ids.ts";
 import { silentLog } from "../../src/system/log.ts";
@@ -19,6 +20,7 @@ export function doorsOf(
   more: {
     readonly keys?: KeySources;
     readonly made?: KeySources;
+    readonly connectorTokens?: () => ConnectorTokens;
     readonly onFailure?: (surface: AuthSurface) => void;
   } = {},
 ): Auth {

@@ -2,6 +2,7 @@ import type { AnyElysia } from "elysia";
 import { ConnectPage, ConnectRefusedPage } from "../../views/connect.tsx";
 import type { PageAssets } from "../../views/layout.tsx";
 import { Fault } from "../errors.ts";
+import { REFUSAL } from "../http/route-methods.ts";
 import type { Visit } from "../http/visit.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Consent, ConsentAnswer } from "./consent.ts";
@@ -27,6 +28,7 @@ export interface OAuthRouteOptions {
 /** The path of the metadata for the URL of one relay, which some clients ask for first. */
 const FOR_RELAY = `${SERVER_METADATA_PATH}/api/mcp/id/:relay_id`;
 
+const OTHER_METHOD = { parse: "none", detail: REFUSAL } as const;
 const TOO_MANY_PAGES =
   "Too many programs have sent people here from this address. Try again after the time in Retry-After.";
 
@@ -51,6 +53,11 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
     if (retryAfterS === undefined) return consent.ask(visit);
     throw new Fault("too_many_requests", { message: TOO_MANY_PAGES, retryAfterS });
   };
+  /** Refuses another method, where there is anything at all. */
+  const refuse = (allow: string) => (): never => {
+    assertUsed();
+    throw new Fault("method_not_allowed", { headers: { allow } });
+  };
   const pageOf = async (visit: Visit, answered: Promise<ConsentAnswer>): Promise<Response> =>
     toResponse(visit.request, await answered, options);
   return createRoutes()
@@ -68,7 +75,13 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
     .post(REGISTER_PATH, ({ visit }) => whenUsed(visit, endpoints.register), {
       parse: "none",
       detail: REGISTER_DETAIL,
-    });
+    })
+    .all(SERVER_METADATA_PATH, refuse("GET, HEAD, OPTIONS"), OTHER_METHOD)
+    .all(FOR_RELAY, refuse("GET, HEAD, OPTIONS"), OTHER_METHOD)
+    .all(`${FOR_RELAY}/mcp`, refuse("GET, HEAD, OPTIONS"), OTHER_METHOD)
+    .all(AUTHORIZE_PATH, refuse("GET, HEAD, POST, OPTIONS"), OTHER_METHOD)
+    .all(TOKEN_PATH, refuse("POST, OPTIONS"), OTHER_METHOD)
+    .all(REGISTER_PATH, refuse("POST, OPTIONS"), OTHER_METHOD);
 }
 
 function toResponse(

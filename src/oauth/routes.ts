@@ -84,7 +84,8 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
     .all(REGISTER_PATH, refuse("POST, OPTIONS"), OTHER_METHOD);
 }
 
-function toResponse(
+/** Turns what a person's browser gets into a response. */
+export function toResponse(
   request: Request,
   answer: ConsentAnswer,
   { page, assets, issuer }: Pick<OAuthRouteOptions, "page" | "assets" | "issuer">,

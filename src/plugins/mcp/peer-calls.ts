@@ -36,7 +36,9 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
   return {
     admit({ head, order }: PeerRequest): Admitted | Refusal {
       const relay = order?.worker === undefined ? undefined : area.relays.own(order.worker);
-      if (relay && head.path === INVENTORY_PATH) return inventoryPass(relay);
+      // Without a caller it is for an operator.
+      if (order && relay && head.path === INVENTORY_PATH)
+        return head.caller === undefined || isLetIn(relay, head, order) ? inventoryPass(relay) : NOT_HERE;
       if (!order || !relay || relay.isDrained || area.isDraining) return NOT_HERE;
       if (!isLetIn(relay, head, order)) return NOT_HERE;
       const told = order.call ?? UNKNOWN_CALL;

@@ -5,6 +5,7 @@ import { RestrictionTable } from "../../../views/parts/restrictions.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
 import { WorkerActions } from "../../../views/parts/worker-actions.tsx";
 import { CallTable } from "./call-table.tsx";
+import { CatalogPanel } from "./catalog/catalog-view.tsx";
 
 /** The dashboard's section on MCP: markup that the page's script fills. */
 export function renderMcpView(): string {
@@ -15,6 +16,7 @@ export function renderMcpView(): string {
       summary={(<McpSummary />) as string}
       parts={[
         { id: "relays", label: "Relays" },
+        { id: "catalog", label: "Catalogue" },
         { id: "functions", label: "Functions" },
         { id: "calls", label: "Calls" },
         { id: "try", label: "Try it", isForAdmins: true },
@@ -23,6 +25,9 @@ export function renderMcpView(): string {
       <Part id="relays">
         <RelayTable />
         <RestrictionTable plugin="mcp" what="relays" />
+      </Part>
+      <Part id="catalog">
+        <CatalogPanel />
       </Part>
       <Part id="functions">
         <FunctionTable />

@@ -4,7 +4,6 @@ import type { Visit } from "../../../http/visit.ts";
 import type { KeyHolder } from "../../../plugin/contract.ts";
 import type { PeerReadings } from "../../../plugin/peer-readings.ts";
 import { cleanText } from "../../../wire/clean-text.ts";
-import type { McpCaller } from "../../../wire/mcp-call.ts";
 import { type McpPorts, toPeerRequest } from "../call.ts";
 import { publicUrlOf } from "../resource.ts";
 import type { RpcFacts } from "../rpc-facts.ts";
@@ -12,7 +11,7 @@ import { askInventory, inventoryRequest, OLD_WORKER, type Told } from "./ask-inv
 import { readyLines } from "./ready-lines.ts";
 import { AllRelays, type RelayFacts, type RelayOfServer } from "./relay-facts.ts";
 import { shownInventory } from "./shown-inventory.ts";
-import { connectorOf, type Viewer, type ViewersAuth, viewOf } from "./viewers.ts";
+import { connectorOf, type View, type Viewer, type ViewersAuth, viewOf } from "./viewers.ts";
 
 export interface CatalogOptions {
   readonly ports: Pick<McpPorts, "area" | "names" | "deps">;
@@ -46,11 +45,12 @@ const FACTS: RpcFacts = {
 export class Catalog {
   readonly #options: CatalogOptions;
   readonly #relays: AllRelays;
-  #asking = 0;
+  /** The callers for whom relays are being asked; undefined for an operator. */
+  readonly #asking: (string | undefined)[] = [];
 
   constructor(options: CatalogOptions) {
     this.#options = options;
-    this.#relays = new AllRelays(() => options.ports.area.relays.all(), options.readings);
+    this.#relays = new AllRelays(options.ports.area.relays, options.readings);
   }
 
   /** Lists what a viewer may see, without what their MCP servers offer. */
@@ -70,11 +70,11 @@ export class Catalog {
 
   /** Shows one relay, with what its MCP server offers. Rejects with `relay_unavailable` for one that the viewer may not see. */
   async show(visit: Visit, viewer: Viewer, relayId: string): Promise<object> {
-    const { relays } = await this.#relays.read();
-    const relay = relays.find(({ facts }) => facts.id === relayId);
+    const relay =
+      this.#relays.own(relayId) ?? (await this.#relays.read()).relays.find(({ facts }) => facts.id === relayId);
     const view = relay && viewOf(this.#options.auth, viewer, relay.facts);
     if (!relay || !view || view.kind === "nothing") throw new Fault("relay_unavailable");
-    const told = await this.#ask(visit, relay, view.kind === "own" ? view.as : undefined);
+    const told = await this.#ask(visit, relay, viewer, view);
     return { ...this.#shown(visit, viewer, relay), inventory: shownInventory(told) };
   }
 
@@ -119,24 +119,35 @@ export class Catalog {
     return (keyHolders?.() ?? []).filter(({ caller }) => auth.connectors.accessAt(caller, relay).kind === "allowed");
   }
 
-  async #ask(visit: Visit, { facts }: RelayOfServer, as: McpCaller | undefined): Promise<Told> {
-    const { ports } = this.#options;
-    const { area, deps } = ports;
+  async #ask(visit: Visit, { facts }: RelayOfServer, viewer: Viewer, view: View): Promise<Told> {
+    const { area, deps } = this.#options.ports;
     if (facts.access === "oauth") return { kind: "untold", why: SIGN_IN };
     if (!facts.isNative) return { kind: "untold", why: OLD_WORKER };
-    if (this.#asking >= MAX_ASKING) throw new Fault("too_many_calls", { message: TOO_MANY, retryAfterS: 1 });
-    const request = inventoryRequest(visit.requestId, as);
     const own = area.relays.sessionOf(facts.id);
     const remote = own ? undefined : area.relays.remote(facts.id);
     const session = own ?? remote?.session;
     if (!session) throw new Fault("relay_unavailable", { retryAfterS: 1 });
-    const order = { requestId: visit.requestId, caller: ANONYMOUS, facts: FACTS };
-    this.#asking += 1;
+    const { requestId } = visit;
+    const caller = viewer.kind === "client" ? viewer.caller : ANONYMOUS;
+    const request = inventoryRequest(requestId, view.kind === "own" ? view.as : undefined);
+    const sent = remote ? toPeerRequest(request, facts.id, { requestId, caller, facts: FACTS }) : request;
+    const leave = this.#enter(viewer);
     try {
-      return await askInventory(session, remote ? toPeerRequest(request, facts.id, order) : request, deps.clock);
+      return await askInventory(session, sent, deps.clock);
     } finally {
-      this.#asking -= 1;
+      leave();
     }
+  }
+
+  /** Takes a place among those who wait for a relay, until the returned function is called. Throws `too_many_calls`. */
+  #enter(viewer: Viewer): () => void {
+    // Each key has one place, and some are left for operators: a relay may take long.
+    const who = viewer.kind === "operator" ? undefined : viewer.caller.name;
+    const isFull = who === undefined ? this.#asking.length >= MAX_ASKING : this.#asking.length >= MAX_ASKING / 2;
+    if (isFull || (who !== undefined && this.#asking.includes(who)))
+      throw new Fault("too_many_calls", { message: TOO_MANY, retryAfterS: 1 });
+    this.#asking.push(who);
+    return () => void this.#asking.splice(this.#asking.indexOf(who), 1);
   }
 }
 

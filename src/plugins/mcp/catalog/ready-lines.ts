@@ -52,7 +52,12 @@ interface LineRelay {
 }
 
 function toRelay({ id, url, access }: LineFacts): LineRelay {
-  const name = id.replace(/[^A-Za-z0-9_-]+/g, "-").slice(0, 48);
+  // A dash at its beginning would make it an option of the command.
+  const name =
+    id
+      .replace(/[^A-Za-z0-9_-]+/g, "-")
+      .replace(/^-+/, "")
+      .slice(0, 48) || "relay";
   const proof = access === "none" ? "none" : access === "oauth" || access === "connector" ? "sign-in" : "token";
   const variable = `${name
     .replace(/-/g, "_")
@@ -140,7 +145,7 @@ function gemini({ name, url, proof, variable }: LineRelay): ReadyLine {
     client: "gemini",
     title: "Gemini CLI",
     place: "Shell",
-    text: `gemini mcp add --transport http ${name} ${quoted(url)}${header}`,
+    text: `gemini mcp add --scope user --transport http ${name} ${quoted(url)}${header}`,
     note: noteFor(proof, variable, `Then enter /mcp auth ${name} in Gemini CLI and sign in.`),
   };
 }

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { NO_PEERS, type PeerReadings } from "../../../plugin/peer-readings.ts";
 import { MAX_TEXT_CHARS } from "../../../wire/names.ts";
 import { brokenReason } from "../relay-health.ts";
-import type { Relay } from "../relays.ts";
+import type { Relay, Relays } from "../relays.ts";
 
 /** What a server knows of a relay that is connected to it, apart from its counts. Servers send it to each other as JSON. */
 const factsSchema = v.object({
@@ -56,23 +56,35 @@ export function toRelayFacts(relay: Relay): RelayFacts {
 
 const RELAYS = "mcp_relays";
 
+type OwnRelays = Pick<Relays, "all" | "own">;
+
 /** The relays of all servers of a cluster. */
 export class AllRelays {
-  readonly #own: () => Iterable<Relay>;
+  readonly #relays: OwnRelays;
   readonly #readings: PeerReadings | undefined;
 
   /** `readings` are the other servers; undefined for a server that is the only one. */
-  constructor(own: () => Iterable<Relay>, readings: PeerReadings | undefined) {
-    this.#own = own;
+  constructor(relays: OwnRelays, readings: PeerReadings | undefined) {
+    this.#relays = relays;
     this.#readings = readings;
-    readings?.answer(RELAYS, () => [...own()].map((relay) => JSON.stringify(toRelayFacts(relay))));
+    readings?.answer(RELAYS, () => [...relays.all()].map((relay) => JSON.stringify(toRelayFacts(relay))));
+  }
+
+  /** Returns the relay of this id on this server. */
+  own(id: string): RelayOfServer | undefined {
+    const relay = this.#relays.own(id);
+    return relay && { server: this.#serverId, facts: toRelayFacts(relay) };
+  }
+
+  get #serverId(): string {
+    return this.#readings?.serverId ?? "";
   }
 
   /** Resolves to all relays by name, and to the ids of the servers that have not told theirs. */
   async read(): Promise<{ readonly relays: readonly RelayOfServer[]; readonly missing: readonly string[] }> {
     const { answers, missing } = (await this.#readings?.ask(RELAYS, {})) ?? NO_PEERS;
-    const server = this.#readings?.serverId ?? "";
-    const relays: RelayOfServer[] = [...this.#own()].map((relay) => ({ server, facts: toRelayFacts(relay) }));
+    const server = this.#serverId;
+    const relays: RelayOfServer[] = [...this.#relays.all()].map((relay) => ({ server, facts: toRelayFacts(relay) }));
     for (const [peer, lines] of answers) {
       for (const line of lines) {
         const read = v.safeParse(factsSchema, line);

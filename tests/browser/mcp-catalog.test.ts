@@ -1,0 +1,61 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { fileURLToPath } from "node:url";
+import { INVENTORY_PATH } from "../../src/wire/mcp-inventory.ts";
+import { showPart } from "../support/browser.ts";
+import { BrowserPages } from "../support/browser-pages.ts";
+import { MCP_JSON, McpServer } from "../support/mcp-server.ts";
+
+setDefaultTimeout(60_000);
+
+const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
+const HOSTILE = "<img src=x onerror=alert(1)>";
+const pages = new BrowserPages();
+
+test("the catalogue shows what a relay offers and how to use it, whatever an MCP server calls its tools", async () => {
+  const server = new McpServer();
+  pages.running.push(server);
+  const relay = await server.relay({ client_name: HOSTILE, info: { auth: "token", restricts: true } });
+  const page = await pages.openTab(server.url, "mcp");
+  await showPart(page, "mcp", "Catalogue");
+  await page.locator(".catalog summary", { hasText: "tools" }).click();
+  const request = await relay.request();
+  expect(request.head.path).toBe(INVENTORY_PATH);
+  const tools = [
+    {
+      name: "read_file",
+      description: "Reads a file.\nAll of it.",
+      inputSchema: { type: "object" },
+      annotations: { readOnlyHint: true },
+    },
+    { name: HOSTILE, title: HOSTILE, description: HOSTILE, inputSchema: { [HOSTILE]: HOSTILE } },
+  ];
+  const prompts = [{ name: HOSTILE }];
+  relay.head(request.id, 200, MCP_JSON, JSON.stringify({ tools, prompts, resources: [], resourceTemplates: [] }), true);
+  await page.locator(".catalog .tool summary", { hasText: "read_file" }).click();
+  await page.locator(".catalog .tool summary", { hasText: HOSTILE }).click();
+  const panel = page.locator(".catalog");
+  expect(await panel.getByText("read-only").isVisible()).toBe(true);
+  expect(await panel.locator(".ready pre").textContent()).toBe(
+    `claude mcp add --transport http tools ${server.url}/api/mcp/id/tools/mcp --header 'Authorization: Bearer $\{TOOLS_TOKEN}'`,
+  );
+  expect(await page.locator("img").count()).toBe(0);
+  await page.getByLabel("Lines for").selectOption("chatgpt");
+  expect(await panel.getByText("Start the relay with --access connector").isVisible()).toBe(true);
+  await page.evaluate(AXE);
+  const { violations } = (await page.evaluate("axe.run()")) as { violations: { id: string }[] }; // Axe's own shape.
+  expect(violations.map(({ id }) => id)).toEqual([]);
+  await page.getByLabel("Filter by relay").fill("reads a");
+  await panel.getByText("1 of 2 tools").waitFor();
+  await page.getByLabel("Filter by relay").fill("nothing like it");
+  await panel.getByText("No relay to show.").waitFor();
+});
+
+test("the catalogue says why it does not know what a relay offers", async () => {
+  const server = new McpServer();
+  pages.running.push(server);
+  await server.relay({ info: { auth: "oauth" } });
+  const page = await pages.openTab(server.url, "mcp");
+  await showPart(page, "mcp", "Catalogue");
+  await page.getByText("tools", { exact: true }).last().click();
+  await page.getByText("Callers sign in to this MCP server itself, so only they see what it offers.").waitFor();
+});

@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { delimiter, join } from "node:path";
+import { type ReadyClient, readyLines } from "../../src/plugins/mcp/catalog/ready-lines.ts";
+import { lacks } from "../support/lacks.ts";
+import { startFixture } from "../support/mcp-rig.ts";
+import { McpServer } from "../support/mcp-server.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { startTestWorker } from "../support/test-worker.ts";
+import { NPM_ENVIRONMENT, NPM_PACKAGES } from "./environment.ts";
+
+setDefaultTimeout(240_000);
+
+const TOKEN = "a-token-of-forty-characters-for-the-relay";
+
+/** Gemini CLI uses no MCP server in a directory before its user has said there that it may. */
+const TRUST = { GEMINI_CLI_TRUST_WORKSPACE: "true" };
+
+// The lines of the catalogue, run by a shell as they are, with the programs that they are for.
+describe.skipIf(lacks("lines of the catalogue", NPM_PACKAGES))("a line of the catalogue", () => {
+  const running: { stop(): unknown }[] = [];
+  let server: McpServer;
+  beforeAll(async () => {
+    server = new McpServer();
+    const fixture = await startFixture();
+    running.push(server, fixture);
+    for (const [id, authToken] of [
+      ["guarded", TOKEN],
+      ["open", undefined],
+    ] as const) {
+      const settings = { server: server.url, id, mcpUrl: fixture.url, authToken, drainTimeoutMs: 0 };
+      const worker = startTestWorker({ kinds: ["mcp"], ...settings });
+      running.push(worker);
+      await worker.registered;
+    }
+  });
+  afterAll(async () => {
+    for (const each of running.splice(0).reverse()) await each.stop();
+  });
+
+  async function run(command: string, home: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const programs = join(NPM_ENVIRONMENT, "node_modules/.bin");
+    const shell = Bun.spawn(["sh", "-c", command], {
+      cwd: home,
+      env: { PATH: `${programs}${delimiter}${process.env["PATH"]}`, HOME: home, ...TRUST, ...env },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [said, complained] = await Promise.all([shell.stdout.text(), shell.stderr.text(), shell.exited]);
+    return said + complained;
+  }
+
+  const lineOf = (client: ReadyClient, id: string, access: string): string => {
+    const lines = readyLines({ id, url: `${server.url}/api/mcp/id/${id}/mcp`, access });
+    return lines.find((each) => each.client === client)?.text ?? expect.unreachable();
+  };
+
+  test.each([
+    ["claude-code", "claude mcp list", "✔ Connected"],
+    ["gemini", "gemini mcp list", "- Connected"],
+  ] as const)("lets %s reach a relay, with the token from its variable", async (client, list, connected) => {
+    const directory = temporaryDirectory();
+    running.push({ stop: () => directory.remove() });
+    await run(lineOf(client, "guarded", "token"), directory.path);
+    await run(lineOf(client, "open", "none"), directory.path);
+    const said = await run(list, directory.path, { GUARDED_TOKEN: TOKEN });
+    const stateOf = (id: string): string => said.split("\n").find((each) => each.includes(`/id/${id}/`)) ?? said;
+    expect(stateOf("guarded")).toContain(connected);
+    expect(stateOf("open")).toContain(connected);
+    const wrong = await run(list, directory.path, { GUARDED_TOKEN: "wrong" });
+    expect(wrong.split("\n").find((each) => each.includes("/id/guarded/"))).not.toContain(connected);
+  });
+});

@@ -27,7 +27,11 @@ afterEach(() => server.stop());
 const make = (terms: Partial<KeyTerms> = {}, kind: KeyKind = "client") =>
   book.create({ kind, terms: { name: "ann", limits: {}, ...terms } }, BY);
 const ask = (key: string | undefined, message: object = LIST, headers: Record<string, string> = {}) =>
-  server.rpc(message, { headers: { ...headers, ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) } }, PATH);
+  server.rpc(
+    message,
+    { headers: { ...headers, ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) } },
+    PATH,
+  );
 const listen = (key: string) =>
   server.call("GET", { headers: { accept: "text/event-stream", authorization: `Bearer ${key}` } }, PATH);
 const codeOf = async (response: Response): Promise<string> => {
@@ -36,7 +40,10 @@ const codeOf = async (response: Response): Promise<string> => {
 };
 
 /** Answers the next request of the relay. */
-async function serve(relay: NativeWorker, headers: readonly (readonly [string, string])[] = MCP_JSON): Promise<RequestFrame> {
+async function serve(
+  relay: NativeWorker,
+  headers: readonly (readonly [string, string])[] = MCP_JSON,
+): Promise<RequestFrame> {
   const request = await relay.request();
   relay.head(request.id, 200, headers, RESULT, true);
   return request;
@@ -80,7 +87,10 @@ describe("a call of a connector relay", () => {
     const relay = await server.relay(CONNECTOR);
     const answer = listen(make().text);
     const request = await relay.request();
-    relay.head(request.id, 200, [["content-type", "text/event-stream"], ["cache-control", "public, max-age=600"]]);
+    relay.head(request.id, 200, [
+      ["content-type", "text/event-stream"],
+      ["cache-control", "public, max-age=600"],
+    ]);
     const response = await answer;
     expect(response.headers.get("cache-control")).toBe("private, no-store, no-transform");
     await response.body?.cancel();
@@ -229,7 +239,9 @@ describe("a connector relay", () => {
     await open.stop();
     const legacy = new WebSocket(`${server.url.replace("http", "ws")}/api/mcp/connect`);
     const closed = new Promise<string>((resolve) => legacy.addEventListener("close", ({ reason }) => resolve(reason)));
-    legacy.addEventListener("open", () => legacy.send(JSON.stringify({ id: "old", client_key: CLIENT_KEY, ...CONNECTOR })));
+    legacy.addEventListener("open", () =>
+      legacy.send(JSON.stringify({ id: "old", client_key: CLIENT_KEY, ...CONNECTOR })),
+    );
     expect(await closed).toContain("callers have no keys");
   });
 

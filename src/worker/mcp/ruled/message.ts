@@ -4,7 +4,7 @@ import { RPC } from "../bridge/rpc-error.ts";
 
 /** One message of a client, of which every parser reads the same. */
 export interface ClientMessage {
-  /** Undefined for a notification and for a client's response. */
+  /** Undefined for a notification, and for a response without one. */
   readonly id: string | number | undefined;
   /** Undefined for a client's response to the server. */
   readonly method: string | undefined;
@@ -55,10 +55,12 @@ export function readMessage(bytes: Uint8Array): Reading {
   if (!isClear) return invalid("The message has a member twice, or one whose name has another case.");
   const { id, method } = parsed;
   if (method !== undefined && typeof method !== "string") return invalid("The method is no text.");
+  if (method !== undefined && id !== undefined && !isRequestId(id))
+    return invalid("The id is neither text nor a number.");
   const given = params.get("arguments");
   return {
     message: {
-      id: typeof id === "string" || typeof id === "number" ? id : undefined,
+      id: isRequestId(id) ? id : undefined,
       method,
       params: isRecord(parsed["params"]) ? parsed["params"] : {},
       argumentsText: () => given && new TextDecoder().decode(bytes.subarray(given.start, given.end)),
@@ -70,7 +72,11 @@ export function readMessage(bytes: Uint8Array): Reading {
 export function idIn(bytes: Uint8Array): string | number | undefined {
   const range = leadingMembersOf(bytes)?.get("id");
   const id = range && parseJson(new TextDecoder().decode(bytes.subarray(range.start, range.end)));
-  return typeof id === "string" || typeof id === "number" ? id : undefined;
+  return isRequestId(id) ? id : undefined;
+}
+
+function isRequestId(id: unknown): id is string | number {
+  return typeof id === "string" || typeof id === "number";
 }
 
 function invalid(text: string): Reading {

@@ -164,7 +164,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
   };
   const keeping = keys?.isKept === true ? "made" : keys ? "file" : "none";
   const assets = lazyAssets();
-  const state = stateRoutes({ ...shown, keeping, assets });
+  const state = stateRoutes({ ...shown, keeping, assets, letIn: access.letIn(() => assets().page) });
   overview.start(() => state.viewers);
   if (sights) {
     const withPeers = config.metricsListener !== undefined;

@@ -16,7 +16,8 @@ import { grantRoutes } from "../oauth/grant-routes.ts";
 import { PUBLIC_ONLY } from "../oauth/guarded-fetch.ts";
 import { OAuth } from "../oauth/oauth.ts";
 import type { OAuthKeep, SharedOAuth } from "../oauth/oauth-records.ts";
-import { oauthRoutes } from "../oauth/routes.ts";
+import { oauthRoutes, toResponse } from "../oauth/routes.ts";
+import type { LetIn } from "../state/oidc-routes.ts";
 import { page } from "../state/page.ts";
 import type { Deps } from "../system/deps.ts";
 
@@ -39,6 +40,8 @@ export interface ProgramAccess {
   readonly oauth: OAuth;
   /** Creates the routes. `assets` returns the files of pages. */
   routes(assets: () => PageAssets): AnyElysia;
+  /** Goes on for somebody who lets a program in and has signed in by the issuer. */
+  letIn(assets: () => PageAssets): LetIn;
 }
 
 /** Programs that one address may register within a minute. Hosted assistants register once for each person who connects. */
@@ -64,24 +67,33 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
   const proxies = createProxies(config.trustedProxies);
   const originOf = (visit: Visit): string => config.publicUrl ?? originSeen(visit, proxies);
   const registrations = new FailureLimit(REGISTRATIONS_PER_MINUTE, clock);
+  const consent = createConsent({
+    oauth,
+    clock,
+    originOf,
+    onAllowed: (visit, grantId, { client, relay, holder }) =>
+      audit.note({
+        who: holder.name,
+        address: auth().addressOf(visit),
+        what: "grant.create",
+        about: grantId,
+        detail: { client, relay },
+      }),
+    assertOwnPage: (visit) => assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address())),
+    toIssuer: async (visit, resume) => (oauth.isWithoutKeys ? auth().oidc?.beginForProgram(visit, resume) : undefined),
+  });
+  const issuer = (): string | undefined => (oauth.isWithoutKeys ? auth().oidc?.issuer : undefined);
   return {
     oauth,
+    letIn:
+      (assets) =>
+      async (visit, { resume, subject, name }) => {
+        const answer = await consent.resume(visit, resume, { kind: "oidc", subject, name });
+        return toResponse(visit.request, answer, { page, assets, issuer });
+      },
     routes: (assets) =>
       oauthRoutes({
-        consent: createConsent({
-          oauth,
-          clock,
-          originOf,
-          onAllowed: (visit, grantId, { client, relay, holder }) =>
-            audit.note({
-              who: holder.name,
-              address: auth().addressOf(visit),
-              what: "grant.create",
-              about: grantId,
-              detail: { client, relay },
-            }),
-          assertOwnPage: (visit) => assertSameOrigin(visit.request.headers, proxies.isTrusted(visit.address())),
-        }),
+        consent,
         endpoints: createEndpoints({
           oauth,
           clock,
@@ -90,7 +102,7 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
         }),
         isInUse: () => oauth.isInUse,
         isConnector: (id) => relays().find(id) !== undefined,
-        issuer: () => undefined,
+        issuer,
         assets,
         page,
       }).use(grantRoutes({ auth: auth(), grants: oauth.grants, audit, nameOfKey })),

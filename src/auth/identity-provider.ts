@@ -45,6 +45,7 @@ export interface IdentityProvider {
  * - `unreachable`: the issuer does not answer, or answers with an error of its own.
  * - `refused`: the issuer does not accept this server's client id, secret or redirect URI.
  * - `no_role`: the user has neither the claim of an admin nor that of a viewer.
+ * - `no_caller`: the user has no claim of those who may let programs in.
  * - `busy`: too many sign-ins are being checked, or too many from this address have failed.
  */
 export type IdentityReason =
@@ -56,6 +57,7 @@ export type IdentityReason =
   | "unreachable"
   | "refused"
   | "no_role"
+  | "no_caller"
   | "busy";
 
 const MAX_DETAIL_CHARS = 200;

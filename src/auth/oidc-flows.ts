@@ -9,6 +9,8 @@ export interface BegunFlow extends IdentityFlow {
   readonly redirectUri: string;
   /** The page that was asked for: a path of this server. */
   readonly to: string;
+  /** What goes on after the sign-in of somebody who lets a program in: see `Consent.resume`. Absent for operators. */
+  readonly resume?: string | undefined;
 }
 
 /** Enough for a password, a second factor and a consent. */
@@ -34,9 +36,9 @@ export class OidcFlows {
   }
 
   /** Returns the value of `Set-Cookie` that keeps a flow. */
-  keep({ state, nonce, verifier, redirectUri, to }: BegunFlow, isSecure: boolean): string {
+  keep({ redirectUri, ...flow }: BegunFlow, isSecure: boolean): string {
     const endsAt = this.#clock.now() + LIFE_MS;
-    const content = { state, nonce, verifier, redirect_uri: redirectUri, to, owner: this.#owner, ends_at: endsAt };
+    const content = { ...flow, redirect_uri: redirectUri, owner: this.#owner, ends_at: endsAt };
     return cookie(this.#keys.seal("oidc", JSON.stringify(content)), LIFE_MS / 1000, isSecure);
   }
 
@@ -46,11 +48,12 @@ export class OidcFlows {
     const opened = token === undefined ? undefined : this.#keys.open("oidc", token);
     const content = opened && parseJson(opened.text);
     if (!isRecord(content) || content["owner"] !== this.#owner || !opened?.mayStandFor(this.#owner)) return undefined;
-    const { state, nonce, verifier, redirect_uri: redirectUri, to, ends_at: endsAt } = content;
+    const { state, nonce, verifier, redirect_uri: redirectUri, to, resume, ends_at: endsAt } = content;
+    if (resume !== undefined && typeof resume !== "string") return undefined;
     if (typeof endsAt !== "number" || this.#clock.now() >= endsAt) return undefined;
     if (typeof state !== "string" || typeof nonce !== "string" || typeof verifier !== "string") return undefined;
     return typeof redirectUri === "string" && typeof to === "string"
-      ? { state, nonce, verifier, redirectUri, to }
+      ? { state, nonce, verifier, redirectUri, to, resume }
       : undefined;
   }
 

@@ -23,6 +23,11 @@ export function roleIn(claims: Claims, { oidcAdminClaims, oidcViewerClaims }: Oi
   return matches(claims, oidcViewerClaims) ? "viewer" : undefined;
 }
 
+/** Returns whether a user with these claims may let programs call connector relays. */
+export function mayLetIn(claims: Claims, { oidcCallerClaims }: Pick<Config, "oidcCallerClaims">): boolean {
+  return matches(claims, oidcCallerClaims);
+}
+
 function matches(claims: Claims, rules: ClaimRules): boolean {
   return rules.some(({ claim, value }) => {
     // At many issuers, users may enter any address before it is verified.

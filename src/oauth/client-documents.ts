@@ -63,13 +63,13 @@ export class ClientDocuments {
     if (known && now < known.until) return known.record;
     const url = readClientId(id);
     if (!url || this.#fetches >= MAX_FETCHES) return Promise.resolve(undefined);
-    const record = this.#fetch(id, url);
+    const record = this.#load(id, url);
     // Until the document is there, everybody waits for the same one.
     setNewest(this.#known, id, { until: now + SHORTEST_MS, record }, MAX_DOCUMENTS);
     return record;
   }
 
-  async #fetch(id: string, url: URL): Promise<string | undefined> {
+  async #load(id: string, url: URL): Promise<string | undefined> {
     const { clock, guard } = this.#options;
     this.#fetches += 1;
     let record: string | undefined;

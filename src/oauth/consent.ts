@@ -52,6 +52,14 @@ export interface ConsentOptions {
   readonly assertOwnPage: (visit: Visit) => void;
   /** Writes down that a person has let a client in. */
   readonly onAllowed: (visit: Visit, grantId: string, grant: GrantMetadata) => void;
+  /** Sends the browser to the issuer, which sends it back to `Consent.resume`. Resolves with undefined where nobody signs in by one. */
+  readonly toIssuer: (visit: Visit, resume: string) => Promise<IssuerVisit | undefined>;
+}
+
+/** Where the issuer is, and the cookie to go there with. */
+export interface IssuerVisit {
+  readonly location: string;
+  readonly cookie: string;
 }
 
 /** The pages on which people let a client use a relay. */
@@ -60,6 +68,8 @@ export interface Consent {
   ask(visit: Visit): Promise<ConsentAnswer>;
   /** Takes the form of the page. */
   decide(visit: Visit): Promise<ConsentAnswer>;
+  /** Goes on after `decide` has sent the browser to the issuer, which has said who the person is. */
+  resume(visit: Visit, resume: string, holder: Holder): Promise<ConsentAnswer>;
 }
 
 const MAX_FORM_BYTES = 8 * 1024;
@@ -67,7 +77,7 @@ const FORM_TIMEOUT_MS = 10_000;
 
 const START_AGAIN = "Go back to the program that sent you here and connect again.";
 
-export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed }: ConsentOptions): Consent {
+export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed, toIssuer }: ConsentOptions): Consent {
   const servers = async (visit: Visit, relayId: string | undefined) => {
     const { library, servers: all } = await oauth.loaded();
     return { library, ...all.at(originOf(visit), relayId, oauth.kv()) };
@@ -153,7 +163,8 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
       const handle = form.get("handle") ?? "";
       const { library, helpers } = await servers(visit, undefined);
       try {
-        if (form.get("decision") !== "allow") {
+        const decision = form.get("decision");
+        if (decision !== "allow" && decision !== "issuer") {
           const { redirectTo, headers } = await helpers.denyConsent(visit.request, handle);
           headers.delete("location");
           return { kind: "redirect", to: redirectTo, headers };
@@ -167,6 +178,13 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
             text: notConnected(readResource(request.resource ?? "")?.relayId ?? ""),
           };
         const again = (problem: string, status: number) => show(visit, request, relay, { problem, status, headers });
+        if (decision === "issuer") {
+          const upstream = await helpers.beginUpstream(request, { headers });
+          const issuer = await toIssuer(visit, upstream.state);
+          if (!issuer) return await again("This server has no issuer to sign in through. Enter a key.", 400);
+          upstream.headers.append("set-cookie", issuer.cookie);
+          return { kind: "redirect", to: issuer.location, headers: upstream.headers };
+        }
         let holder: Holder;
         try {
           holder = oauth.options.holders().holderOf(visit, (form.get("key") ?? "").trim());
@@ -176,6 +194,28 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
         }
         const problem = accessProblem(oauth.options.holders().accessOf(holder, relay), relay);
         if (problem !== undefined) return await again(problem, 403);
+        return await complete(visit, request, holder, relay, headers);
+      } catch (error) {
+        if (error instanceof library.AuthorizationError) return refused(error.description);
+        return kvAnswer(error);
+      }
+    },
+
+    async resume(visit, resume, holder) {
+      const { library, helpers } = await servers(visit, undefined);
+      try {
+        const cookie = visit.request.headers.get("cookie") ?? "";
+        const url = `${originOf(visit)}${AUTHORIZE_PATH}?${new URLSearchParams({ state: resume })}`;
+        const { request, headers } = await helpers.finishUpstream(new Request(url, { headers: { cookie } }));
+        const relay = relayOf(request);
+        if (!relay)
+          return {
+            kind: "refused",
+            status: 404,
+            text: notConnected(readResource(request.resource ?? "")?.relayId ?? ""),
+          };
+        const problem = accessProblem(oauth.options.holders().accessOf(holder, relay), relay);
+        if (problem !== undefined) return await show(visit, request, relay, { problem, status: 403, headers });
         return await complete(visit, request, holder, relay, headers);
       } catch (error) {
         if (error instanceof library.AuthorizationError) return refused(error.description);

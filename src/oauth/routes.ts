@@ -60,7 +60,8 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
     });
 }
 
-function toResponse(
+/** Turns what a person's browser gets into a response. */
+export function toResponse(
   request: Request,
   answer: ConsentAnswer,
   { page, assets, issuer }: Pick<OAuthRouteOptions, "page" | "assets" | "issuer">,

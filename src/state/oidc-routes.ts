@@ -4,6 +4,7 @@ import { OnwardPage } from "../../views/onward.tsx";
 import type { Auth } from "../auth/auth.ts";
 import { IdentityFault, type IdentityReason } from "../auth/identity-provider.ts";
 import { Fault } from "../errors.ts";
+import type { Visit } from "../http/visit.ts";
 import { errorResponses, rawAnswer } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import { page } from "./page.ts";
@@ -14,7 +15,19 @@ export interface OidcRouteOptions {
   /** Answers with the sign-in page, which says what has gone wrong. */
   readonly showSignIn: (request: Request, status: number, problem?: string, to?: string) => Response;
   readonly assets: () => PageAssets;
+  /** Goes on for somebody who lets a program in and has signed in. Absent on a server whose relays need no sign-in. */
+  readonly letIn?: LetIn | undefined;
 }
+
+/** What the issuer says about somebody who lets a program in. */
+export interface SignedInCaller {
+  /** Opens what goes on, once and in the browser that began. */
+  readonly resume: string;
+  readonly subject: string;
+  readonly name: string;
+}
+
+export type LetIn = (visit: Visit, caller: SignedInCaller) => Promise<Response>;
 
 /** The status and the text of the sign-in page for each reason why a sign-in has failed. */
 const FAILURES: Readonly<Record<IdentityReason, { readonly status: number; readonly text: string }>> = {
@@ -44,6 +57,10 @@ const FAILURES: Readonly<Record<IdentityReason, { readonly status: number; reado
     status: 403,
     text: "The issuer knows you, but you are neither an admin nor a viewer of this server. Ask its operator to add you.",
   },
+  no_caller: {
+    status: 403,
+    text: "The issuer knows you, but you may not let programs use the MCP servers here. Ask the operator of this server to add you.",
+  },
   busy: { status: 503, text: "Too many sign-ins are under way or have failed. Try again in a minute." },
 };
 
@@ -51,7 +68,7 @@ const FAILURES: Readonly<Record<IdentityReason, { readonly status: number; reado
 const RETRY_AFTER_S = "30";
 
 /** The routes at which a sign-in through an issuer begins and ends. */
-export function oidcRoutes({ auth, showSignIn, assets }: OidcRouteOptions): AnyElysia {
+export function oidcRoutes({ auth, showSignIn, assets, letIn }: OidcRouteOptions): AnyElysia {
   const showFailure = (request: Request, error: unknown, to?: string): Response => {
     if (!(error instanceof IdentityFault)) throw error;
     const { status, text } = FAILURES[error.reason];
@@ -108,9 +125,16 @@ export function oidcRoutes({ auth, showSignIn, assets }: OidcRouteOptions): AnyE
       async ({ visit }) => {
         const oidc = door();
         try {
-          const { to, cookies } = await oidc.finish(visit);
-          const answer = page(visit.request, OnwardPage({ assets: assets(), to }));
-          for (const cookie of cookies) answer.headers.append("set-cookie", cookie);
+          const finished = await oidc.finish(visit);
+          if (finished.kind === "caller" && !letIn) throw new IdentityFault("no_caller");
+          const answer =
+            finished.kind === "caller" && letIn
+              ? await letIn(visit, finished)
+              : page(
+                  visit.request,
+                  OnwardPage({ assets: assets(), to: finished.kind === "operator" ? finished.to : "" }),
+                );
+          for (const cookie of finished.cookies) answer.headers.append("set-cookie", cookie);
           // The address of this page contains the code.
           answer.headers.set("referrer-policy", "no-referrer");
           return answer;

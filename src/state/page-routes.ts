@@ -11,7 +11,7 @@ import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import type { Assets } from "./assets.ts";
 import type { ClusterState } from "./cluster-state.ts";
-import { oidcRoutes } from "./oidc-routes.ts";
+import { type LetIn, oidcRoutes } from "./oidc-routes.ts";
 import { page } from "./page.ts";
 import { askedPage, pageAfter } from "./return-to.ts";
 import type { ServerState } from "./server-state.ts";
@@ -23,6 +23,8 @@ export interface PageOptions {
   readonly version: string;
   /** Returns the files that pages load. */
   readonly assets: () => Assets;
+  /** See `OidcRouteOptions`. */
+  readonly letIn?: LetIn | undefined;
   /** The sections after the overview, in their order. */
   readonly sections: readonly LaterSection[];
   /** Returns the State API's account of the whole server. */
@@ -173,7 +175,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         },
       },
     })
-    .use(oidcRoutes({ auth, showSignIn, assets: () => assets().page }))
+    .use(oidcRoutes({ auth, showSignIn, assets: () => assets().page, letIn: options.letIn }))
     .get("/state/assets/:hash/:name", ({ visit, params }) => assets().serve(visit.request, params.hash, params.name), {
       detail: { hide: true },
     });

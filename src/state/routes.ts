@@ -19,6 +19,7 @@ import { actionRoutes } from "./action-routes.ts";
 import { type Assets, lazyAssets } from "./assets.ts";
 import type { PeerStates } from "./cluster-facts.ts";
 import { clusterStateSchema } from "./cluster-schema.ts";
+import type { LetIn } from "./oidc-routes.ts";
 import type { Overview } from "./overview.ts";
 import { historySchema, serverStateSchema } from "./overview-schema.ts";
 import { pageRoutes } from "./page-routes.ts";
@@ -43,6 +44,8 @@ export interface StateOptions {
   readonly cluster?: ClusterPorts | undefined;
   /** Returns the files that pages load; the pages read them themselves unless given. */
   readonly assets?: (() => Assets) | undefined;
+  /** See `OidcRouteOptions`. */
+  readonly letIn?: LetIn | undefined;
 }
 
 export interface StateApi {

@@ -94,7 +94,14 @@ export class OAuthRig {
     const onAllowed = (_: Visit, id: string): void => void this.allowed.push(id);
     const originOf = (visit: Visit): string => new URL(visit.request.url).origin;
     const routes = oauthRoutes({
-      consent: createConsent({ oauth, clock, originOf, assertOwnPage: () => {}, onAllowed }),
+      consent: createConsent({
+        oauth,
+        clock,
+        originOf,
+        assertOwnPage: () => {},
+        onAllowed,
+        toIssuer: async () => undefined,
+      }),
       endpoints: createEndpoints({ oauth, clock, originOf, countRegistration: () => undefined }),
       isInUse: () => oauth.isInUse,
       isConnector: (id) => this.relays.has(id),

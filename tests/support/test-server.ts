@@ -114,7 +114,9 @@ export class TestServer {
 /** Opens the issuer that a configuration names, as the process does. */
 function issuerOf(config: Config, deps: Deps): IdentityProvider {
   const { oidcIssuer: issuer = "", oidcClientId: clientId = "", oidcClientSecret: clientSecret } = config;
-  const claims = [...config.oidcAdminClaims, ...config.oidcViewerClaims].map(({ claim }) => claim);
+  const claims = [config.oidcAdminClaims, config.oidcViewerClaims, config.oidcCallerClaims]
+    .flat()
+    .map(({ claim }) => claim);
   return openIssuer({ issuer, clientId, clientSecret, claims }, deps);
 }
 

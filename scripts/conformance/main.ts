@@ -10,18 +10,21 @@ import { loadWorkerSettings } from "../../src/worker/args.ts";
 import { KIND_NAMES } from "../../src/worker/kinds.ts";
 import { startWorker } from "../../src/worker/worker.ts";
 import { defaultConfig } from "../../tests/support/default-config.ts";
+import { outputIn, printAuthorization, runAuthorization } from "./authorization.ts";
 import { type Checks, lost, readChecks, score } from "./checks.ts";
 import { startRenaming } from "./renaming.ts";
 
 // `bun run conformance` runs the official MCP suite five times: against a server directly, against the same server through
 // a relay, with the server on stdio through a relay that bridges it, and through the one URL of a file that names either of
-// them alone, whose prefix is taken out of names. It prints all results, scenario by scenario, and exits with 1 if a check does
-// worse through a relay that could carry it.
+// them alone, whose prefix is taken out of names. It also runs the scenarios for authorization servers against a server with a
+// connector relay. It prints all results, scenario by scenario, and exits with 1 if a check does worse through a relay that could
+// carry it, or if one of the authorization server fails.
 
 /** Both eras of the specification; the suite has a frozen list of scenarios for each. */
 const REVISIONS = ["2025-11-25", "2026-07-28"] as const;
 const SUITE = "node_modules/@modelcontextprotocol/conformance/dist/index.js";
 const CLIENT_KEY = "conformance";
+const API_KEY = "key-of-the-user";
 const FIXTURE = "scripts/conformance/fixture-server.mjs";
 /** Milliseconds. One run of the suite takes a few seconds. */
 const SUITE_TIMEOUT_MS = 3 * 60_000;
@@ -43,16 +46,26 @@ const bridge = await startRelay("--stdio", `'${process.execPath}' ${FIXTURE} --s
 const hubs = await Promise.all(
   [{ command: process.execPath, args: [FIXTURE, "--stdio"] }, { url: fixture.url }].map((entry) => startHub(entry)),
 );
+const connector = await startRelay("--url", fixture.url, ["--access", "connector"]);
 try {
-  process.exitCode = (await compare(fixture.url, [
+  const isWhole = await compare(fixture.url, [
     { name: "relayed", told: "through the relay", url: relay.url, beyond: new Map() },
     { name: "stdio", told: "by stdio through the relay", url: bridge.url, beyond: BEYOND_STDIO },
     { name: "hub-stdio", told: "by stdio behind one URL", url: hubs[0]?.url ?? "", beyond: BEYOND_HUB },
     { name: "hub-http", told: "behind one URL", url: hubs[1]?.url ?? "", beyond: BEYOND_HUB },
-  ]))
-    ? 0
-    : 1;
+  ]);
+  const issuer = new URL(connector.url).origin;
+  let isGranting = true;
+  for (const revision of REVISIONS) {
+    const output = outputIn(directory, revision);
+    const run = { issuer, resource: `${connector.url}/mcp`, key: API_KEY, revision, output };
+    const result = await runAuthorization(run);
+    printAuthorization(result, revision);
+    isGranting &&= result.isWhole;
+  }
+  process.exitCode = isWhole && isGranting ? 0 : 1;
 } finally {
+  await connector.stop();
   for (const hub of hubs) await hub.stop();
   await bridge.stop();
   await relay.stop();
@@ -82,8 +95,9 @@ async function startFixture(): Promise<{ readonly url: string; stop(): void }> {
 function startRelay(
   option: "--url" | "--stdio",
   upstream: string,
+  more: readonly string[] = [],
 ): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  return startWith(["--id", "suite", option, upstream]);
+  return startWith(["--id", "suite", option, upstream, ...more]);
 }
 
 /** Starts one URL for a file with a single server, and in front of it what takes the server's prefix out of names. */
@@ -103,7 +117,13 @@ async function startHub(entry: object): Promise<{ readonly url: string; stop(): 
 /** Starts a server and a worker that is connected to it by real sockets. */
 async function startWith(args: readonly string[], file = ""): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const deps = { clock: systemClock, ids: systemIds, log: silentLog };
-  const config = defaultConfig({ port: 0, host: "127.0.0.1", clientKeys: [CLIENT_KEY], plugins: ["mcp"] });
+  const config = defaultConfig({
+    port: 0,
+    host: "127.0.0.1",
+    apiKeys: [API_KEY],
+    clientKeys: [CLIENT_KEY],
+    plugins: ["mcp"],
+  });
   const app = createApp(config, deps);
   const listening = listen(app, config);
   const loaded = loadWorkerSettings({

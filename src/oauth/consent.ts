@@ -123,6 +123,14 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
     return { kind: "redirect", to: redirectTo, headers } as const;
   };
 
+  /** Says why a client is not known whose id is the URL of a document; undefined for any other reason. */
+  const documentProblem = async (clientId: string): Promise<string | undefined> => {
+    const { clientAt } = oauth.options;
+    const url = clientAt && readClientId(clientId);
+    if (!url || (await clientAt(clientId)) !== undefined) return undefined;
+    return `This server could not get the document by which the program introduces itself from ${clientNameOf(url.hostname)}. If the server cannot reach that site, its operator can set MCP_CLIENT_DOCUMENTS=false, so that programs register themselves`;
+  };
+
   return {
     async ask(visit) {
       if (!isUsableOrigin(originOf(visit))) return HTTPS_ONLY;
@@ -142,7 +150,7 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
       } catch (error) {
         if (error instanceof library.AuthorizationError)
           return error.redirectTo === undefined
-            ? refused(error.description)
+            ? refused((await documentProblem(searchParams.get("client_id") ?? "")) ?? error.description)
             : refusedFor(error.redirectTo, error.description);
         return kvAnswer(error);
       }

@@ -7,6 +7,7 @@ import { cleanText } from "../../../wire/clean-text.ts";
 import type { McpCaller } from "../../../wire/mcp-call.ts";
 import { type McpPorts, toPeerRequest } from "../call.ts";
 import { publicUrlOf } from "../resource.ts";
+import type { RpcFacts } from "../rpc-facts.ts";
 import { askInventory, inventoryRequest, OLD_WORKER, type Told } from "./ask-inventory.ts";
 import { readyLines } from "./ready-lines.ts";
 import { AllRelays, type RelayFacts, type RelayOfServer } from "./relay-facts.ts";

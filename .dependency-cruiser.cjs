@@ -280,14 +280,14 @@ module.exports = {
     reaches("usage-reach", "Usage is what requests have used, whichever plugin served them.", "^src/usage/", [
       ...SHARED,
       "^src/auth/operator-door\\.ts$",
-      "^src/http/query\\.ts$",
+      "^src/http/(query|query-queue)\\.ts$",
       "^src/openapi/",
       "^src/plugin/(ended-requests|peer-readings|route-context)\\.ts$",
     ]),
     reaches("calls-reach", "Kept calls know the door for operators, and nobody who calls.", "^src/calls/", [
       ...SHARED,
       "^src/auth/operator-door\\.ts$",
-      "^src/http/query\\.ts$",
+      "^src/http/(query|query-queue)\\.ts$",
       "^src/openapi/",
       "^src/plugin/(ended-calls|joined-trails|peer-readings|route-context)\\.ts$",
       "^src/wire/(clean-text|mcp-call)\\.ts$",

@@ -1,5 +1,5 @@
+import { QueryQueue } from "../http/query-queue.ts";
 import type { Clock } from "../system/deps.ts";
-import { QueryQueue } from "../system/query-queue.ts";
 import { type CallFilter, type CallRecords, isMeant } from "./call-records.ts";
 import type { PastCall } from "./past-call.ts";
 

@@ -1,6 +1,6 @@
 import { Fault } from "../errors.ts";
+import { QueryQueue } from "../http/query-queue.ts";
 import type { Clock } from "../system/deps.ts";
-import { QueryQueue } from "../system/query-queue.ts";
 import { UsageGroups } from "./usage-groups.ts";
 import type { UsageMeter } from "./usage-meter.ts";
 import type { UsageQuery } from "./usage-query.ts";

@@ -41,7 +41,7 @@ test("calls are shown with caller, tool and outcome, whatever these are called, 
   await evil.waitFor();
   for (const text of ["ann", "named by the relay", "tools", "tools/call", "completed", '{"path":"/a"}'])
     await evil.locator(`text=${text}`).first().waitFor();
-  await page.waitForSelector("#tab-mcp >> text=1 calls");
+  await page.waitForSelector("#tab-mcp >> text=1 call");
   await call(server, relay, "write_file", { denied: true });
   const denied = rowsOf(page).filter({ hasText: "write_file" });
   await denied.locator(".badge", { hasText: "denied" }).waitFor();
@@ -67,7 +67,7 @@ test("calls are searched at the server, so that words find old ones, and the dow
   await page.fill("#mcp-calls-filter", "");
   await page.selectOption("#mcp-calls-outcome", "denied");
   await rowsOf(page).filter({ hasText: "denied_tool" }).waitFor();
-  await page.waitForSelector("#tab-mcp >> text=1 calls");
+  await page.waitForSelector("#tab-mcp >> text=1 call");
   const download = page.waitForEvent("download");
   await page.click("#tab-mcp >> text=Download as JSON lines");
   const file = await download;

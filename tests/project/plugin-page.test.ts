@@ -111,6 +111,13 @@ describe("the places outside a plugin's folder", () => {
       "mcp",
       "a relay is a program of its own in the worker",
     ],
+    [
+      /^src\/(calls|oauth)\//,
+      "mcp",
+      "who calls MCP servers is recorded and let in for the server as a whole, as for usage and keys",
+    ],
+    [/^src\/(cli\/mcp-\w+|keys\/key-spec)\.ts$/, "mcp", "operators and keys say what callers of MCP servers may do"],
+    [/^views\/client\/(grants|mcp-calls|operator)\.ts$/, "mcp", "operators see these callers on the dashboard"],
   ];
   const toPattern = (place: string): RegExp =>
     new RegExp(

@@ -1,6 +1,7 @@
 import type { AlpineApi } from "./alpine.js";
 import { createAskedList } from "./asked-list.ts";
 import { toCallRow } from "./asked-rows.ts";
+import { plural } from "./format.ts";
 
 /** The most calls that the page asks for. The download has all of them. */
 const MAX_CALLS = 300;
@@ -19,7 +20,7 @@ export function createMcpCalls(alpine: AlpineApi) {
       },
       countText(): string {
         const count = this.total();
-        return count < MAX_CALLS ? `${count.toLocaleString("en")} calls` : `the newest ${MAX_CALLS} calls`;
+        return count < MAX_CALLS ? plural(count, "call") : `the newest ${MAX_CALLS} calls`;
       },
     };
   };

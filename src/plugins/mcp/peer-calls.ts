@@ -8,7 +8,7 @@ import { INVENTORY_PATH } from "../../wire/mcp-inventory.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import type { PeerCall, PeerOrder, ServingWorker } from "../../wire/peer-heads.ts";
 import { isEventStreamType } from "../../wire/response-progress.ts";
-import { faultOf } from "./call-relay.ts";
+import { faultOf } from "./call-faults.ts";
 import { connectorOf } from "./connectors.ts";
 import { SESSION_HEADER } from "./headers.ts";
 import type { SessionUse } from "./held-sessions.ts";

@@ -7,6 +7,7 @@ import type { Config } from "../../support/default-config.ts";
 import { eventually } from "../../support/eventually.ts";
 import { MCP_JSON, McpServer } from "../../support/mcp-server.ts";
 import type { NativeWorker } from "../../support/native-worker.ts";
+import { API_KEY } from "../../support/test-server.ts";
 
 const servers: McpServer[] = [];
 afterEach(async () => {
@@ -186,6 +187,21 @@ describe("a call is kept", () => {
       ["other", JSON.stringify([toolCall("x")]).length],
     ]);
   });
+});
+
+test("a call of a connector relay has the caller whom this server has let in, and nobody where it has refused one", async () => {
+  const server = start();
+  const relay = await server.relay({ info: { auth: "connector", restricts: true } });
+  const response = server.rpc(toolCall("x"), { headers: { authorization: `Bearer ${API_KEY}` } });
+  await answer(relay, { called: { caller: "somebody else" } });
+  await (await response).text();
+  expect((await server.rpc(toolCall("x"), { headers: { authorization: "Bearer wrong" } })).status).toBe(401);
+  const { data } = await read(server);
+  expect(data).toMatchObject([
+    { caller: "anonymous", outcome: "refused", reason: "invalid_api_key", status: 401 },
+    { caller: "api-key:1", relay_caller: null, outcome: "completed" },
+  ]);
+  expect(JSON.stringify(data)).not.toContain("wrong");
 });
 
 test("calls that use nothing are not kept, unless they are refused", async () => {

@@ -113,6 +113,8 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     endedCalls: mcpCallsKept > 0 ? teams.calls : undefined,
     charges: teams.charges,
     cluster: cluster?.ports,
+    readings: teams.readings,
+    keyHolders: () => teams.keyHolders(),
     version: VERSION,
     spoolSpace: createSharedSpool(config, metrics),
   });

@@ -15,6 +15,7 @@ import { AllCalls } from "../calls/all-calls.ts";
 import { callRoutes } from "../calls/call-routes.ts";
 import { CallTrail } from "../calls/call-trail.ts";
 import { MAX_MEMORY_CALLS, MemoryCalls } from "../calls/memory-calls.ts";
+import { toKeyRecord } from "../keys/key-caller.ts";
 import type { KeyEntry } from "../keys/key-entry.ts";
 import type { KeyLimits } from "../keys/key-terms.ts";
 import { KeyWriter } from "../keys/key-writer.ts";
@@ -25,7 +26,8 @@ import { Calendar } from "../limits/calendar.ts";
 import type { KeyCharges } from "../limits/charges.ts";
 import { tenantId } from "../limits/holder.ts";
 import type { LimitState } from "../limits/limit-state.ts";
-import { LinkReadings } from "../plugin/peer-readings.ts";
+import type { KeyHolder } from "../plugin/contract.ts";
+import { LinkReadings, type PeerReadings } from "../plugin/peer-readings.ts";
 import type { KeysState } from "../state/cluster-metrics.ts";
 import type { KeysAway } from "../state/problems-found.ts";
 import type { Clock, Log } from "../system/deps.ts";
@@ -54,6 +56,8 @@ export interface TeamsOptions extends Pick<KeyEndsOptions, "sessions" | "plugins
 /** Joins what the server does for teams: the keys that were made, their limits, what they have used and called, and the audit trail. */
 export class Teams {
   readonly usage: EndedUsage;
+  /** What the other servers are asked with; undefined for a server that is the only one. */
+  readonly readings: PeerReadings | undefined;
   /** Usage and ended requests of all servers. */
   readonly allUsage: AllUsage;
   /** The calls of MCP servers that clients of this server have made. */
@@ -76,6 +80,7 @@ export class Teams {
     this.usage = new EndedUsage({ clock, flushMs, usage: records?.usage?.(), failedJobs: records?.failedJobs?.() });
     this.calls = createCallTrail(options);
     const readings = cluster && createReadings(cluster, options);
+    this.readings = readings;
     this.allUsage = new AllUsage({ clock, usage: this.usage, readings });
     this.allCalls = new AllCalls(this.calls.reader, readings);
     this.allAudit = new AllAudit(options.audit, readings);
@@ -125,6 +130,15 @@ export class Teams {
       callRoutes({ auth, calls: this.allCalls, kept: this.calls.kept }),
       auditRoutes(allAudit, auth),
     ];
+  }
+
+  /** Returns the made keys of clients that are valid now, with their callers. */
+  keyHolders(): readonly KeyHolder[] {
+    const { keys, clock } = this.#options;
+    const now = clock.now();
+    return (keys?.book.list() ?? [])
+      .filter((entry) => entry.kind === "client" && entry.revokedAt === undefined && (entry.expiresAt ?? now + 1) > now)
+      .map((entry) => ({ id: entry.id, name: entry.name, caller: toKeyRecord(entry, 0) }));
   }
 
   /** Returns whether created keys are as last known, because no change of them is heard in the cluster. */

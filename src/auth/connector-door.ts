@@ -44,6 +44,13 @@ export interface ConnectorDoor extends Holders {
    * challenge with which a client begins to sign in.
    */
   enter(visit: Visit, relay: CalledRelay): Promise<Entered>;
+  /**
+   * Returns the caller whose client's key a visit has; undefined for a visit without one. It counts nothing, so whoever refuses
+   * the visit MUST do so at a door that counts wrong keys.
+   */
+  clientOf(visit: Visit): Caller | undefined;
+  /** Returns what a caller may use of a relay. */
+  accessAt(caller: Caller, relay: ConnectorRelay): HolderAccess;
   /** Whether a text is a client's key of this server, which MUST NOT be passed on to a relay. */
   isKey(text: string): boolean;
   /** Returns the metadata by which clients find out how to sign in to a relay; undefined if they can only send keys. */
@@ -139,6 +146,11 @@ export function createConnectorDoor(parts: ConnectorDoorParts): ConnectorDoor {
         begin: () => limits.enter(now()),
       };
     },
+    clientOf: ({ request }) =>
+      keysOf(request.headers)
+        .map((key) => gates().api.find(key))
+        .find((caller) => caller !== undefined),
+    accessAt,
     isKey: (text) => keys().find(sha256(text)) !== undefined,
     metadataFor: (resource, origin) => tokens()?.metadataFor(resource, origin),
     holderOf(visit, key) {

@@ -1,5 +1,6 @@
 import type { AnyElysia } from "elysia";
 import type { Auth } from "../auth/auth.ts";
+import type { Caller } from "../auth/caller.ts";
 import type { SecretFor } from "../auth/secrets.ts";
 import type { Config } from "../config.ts";
 import type { Fault } from "../errors.ts";
@@ -15,6 +16,7 @@ import type { ClusterPorts } from "./cluster.ts";
 import type { EndedCalls } from "./ended-calls.ts";
 import type { EndedRequests } from "./ended-requests.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
+import type { PeerReadings } from "./peer-readings.ts";
 import type { Reports } from "./reports.ts";
 import type { RestrictionRecords } from "./restrictions.ts";
 
@@ -45,9 +47,21 @@ export interface PluginContext<S extends Table = NoSettings> {
   readonly charges?: Charges | undefined;
   /** The other servers of the cluster; undefined for a server without one. */
   readonly cluster?: ClusterPorts | undefined;
+  /** Reads what the other servers keep; undefined for a server without a cluster. */
+  readonly readings?: PeerReadings | undefined;
+  /** Returns the made keys of clients that are valid now; absent for a server without such keys. */
+  readonly keyHolders?: (() => readonly KeyHolder[]) | undefined;
   readonly version: string;
   /** Returns the disk space that uploads of all plugins share. */
   readonly spoolSpace: () => SpoolSpace;
+}
+
+/** A made key of a client. */
+export interface KeyHolder {
+  readonly id: string;
+  readonly name: string;
+  /** Who calls with it. */
+  readonly caller: Caller;
 }
 
 /**

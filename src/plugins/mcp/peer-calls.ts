@@ -4,6 +4,7 @@ import type { Clock } from "../../system/deps.ts";
 import type { Exchange, ExchangeEnd, ExchangeRequest, ExchangeSink } from "../../tunnel/exchange.ts";
 import type { Admitted, PeerHandler, PeerRequest, Refusal } from "../../tunnel/peer-handler.ts";
 import type { HeaderPairs, RequestHead, ResponseHead } from "../../wire/heads.ts";
+import { INVENTORY_PATH } from "../../wire/mcp-inventory.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
 import type { PeerCall, PeerOrder, ServingWorker } from "../../wire/peer-heads.ts";
 import { isEventStreamType } from "../../wire/response-progress.ts";
@@ -35,6 +36,7 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
   return {
     admit({ head, order }: PeerRequest): Admitted | Refusal {
       const relay = order?.worker === undefined ? undefined : area.relays.own(order.worker);
+      if (relay && head.path === INVENTORY_PATH) return inventoryPass(relay);
       if (!order || !relay || relay.isDrained || area.isDraining) return NOT_HERE;
       if (!isLetIn(relay, head, order)) return NOT_HERE;
       const told = order.call ?? UNKNOWN_CALL;
@@ -58,6 +60,21 @@ function isLetIn({ session }: Relay, { caller }: RequestHead, { tenant = DEFAULT
   const connector = connectorOf(session);
   if (!connector || !caller) return !connector && !caller;
   return (caller.rules === undefined || connector.restricts) && (connector.tenants?.includes(tenant) ?? true);
+}
+
+/** Lets another server ask a relay of this one for its inventory, which is no call of a client and is not counted. */
+function inventoryPass({ session }: Relay): Admitted {
+  const { worker, id } = session;
+  return {
+    ok: true,
+    worker: { id: worker.id, name: worker.name, session: id },
+    open({ head, body }, sink) {
+      const { kind: _, ...rest } = head;
+      return session.open({ head: rest, body }, sink);
+    },
+    onEnd: () => {},
+    onSettled: () => {},
+  };
 }
 
 interface PeerRelayCallOptions {

@@ -1,4 +1,5 @@
 import { definePlugin } from "../../plugin/definition.ts";
+import { catalogRoutes } from "./catalog/catalog-routes.ts";
 import { legacyMessageBytes } from "./legacy-relay.ts";
 import { McpArea } from "./mcp-area.ts";
 import { findMcpProblems, toMcpPulse } from "./mcp-pulse.ts";
@@ -18,8 +19,11 @@ export const mcpPlugin = definePlugin({
     const { auth, cluster, config, deps, metrics } = context;
     const area = new McpArea(context);
     cluster?.exchanges.serve(RELAY_KIND, createPeerCalls(area, deps.clock));
+    const ports = { area, auth, config, deps, names: createPublicNames(config) };
     return {
-      routes: mcpRoutes({ area, auth, config, deps, names: createPublicNames(config) }, context),
+      routes: mcpRoutes(ports, context).use(
+        catalogRoutes({ ports, auth, readings: context.readings, keyHolders: context.keyHolders }),
+      ),
       tags: [MCP],
       maxMessageBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
       section: { label: "MCP", render: renderMcpView },

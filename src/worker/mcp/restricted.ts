@@ -1,14 +1,15 @@
 import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { guarded } from "./guard.ts";
-import type { Inventory } from "./inventory.ts";
+import { createInventory, type Inventory } from "./inventory.ts";
 import type { McpServer } from "./mcp-server.ts";
 import { ruled } from "./ruled/ruled-backend.ts";
 import { compileRules, intersect } from "./rules.ts";
+import { withInventory } from "./serve-inventory.ts";
 
 export interface RestrictedOptions {
-  /** What the MCP server offers; undefined where the relay cannot read it, because callers sign in to the server. */
-  readonly inventory: Inventory | undefined;
+  /** The inventory of the same MCP server, if there is one already. */
+  readonly inventory?: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
 }
 
@@ -18,14 +19,17 @@ export function restricted(
   upstream: Backend,
   { inventory, deps: { clock, ids } }: RestrictedOptions,
 ): Backend {
+  // Callers of a server with sign-in of its own have accounts there, and the relay has none.
+  const lists = access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock));
+  const forAll = intersect(...rules.map(compileRules));
   const backend = ruled(upstream, {
     callers: access.kind === "callers" ? access.callers : undefined,
-    rules: intersect(...rules.map(compileRules)),
+    rules: forAll,
     auditArguments,
-    facts: inventory,
+    facts: lists,
     // A caller can test guesses of it, so it is none of the worker's keys.
     secret: ids.secret(),
     clock,
   });
-  return access.kind === "token" ? guarded(backend, access.token) : backend;
+  return withInventory(access.kind === "token" ? guarded(backend, access.token) : backend, lists, forAll);
 }

@@ -15,6 +15,8 @@ const factsSchema = v.object({
   access: v.optional(v.string()),
   /** Whether it can restrict callers to some tools. */
   restricts: v.boolean(),
+  /** The only tenants whose callers it serves, where this server finds out who calls; absent for all of them. */
+  tenants: v.optional(v.array(v.string())),
   /** Whether it speaks the dialect of this version. */
   isNative: v.boolean(),
   version: v.optional(v.string()),
@@ -34,7 +36,7 @@ export interface RelayOfServer {
 
 export function toRelayFacts(relay: Relay): RelayFacts {
   const { session, isDrained } = relay;
-  const { worker, connectedAt, dialect } = session;
+  const { worker, connectedAt, dialect, offer } = session;
   const { upstream, auth, restricts } = worker.hostInfo;
   const broken = brokenReason(relay)?.slice(0, MAX_TEXT_CHARS);
   return {
@@ -43,6 +45,7 @@ export function toRelayFacts(relay: Relay): RelayFacts {
     ...(upstream === undefined ? {} : { upstream }),
     ...(auth === undefined ? {} : { access: auth }),
     restricts: restricts === "true",
+    ...(offer.tenants === undefined ? {} : { tenants: [...offer.tenants] }),
     isNative: dialect === "native",
     ...(worker.version === undefined ? {} : { version: worker.version }),
     connectedAt,

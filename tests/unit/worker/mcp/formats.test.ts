@@ -166,6 +166,7 @@ describe("the file of another program", () => {
     expect(listed("codex.toml")).toEqual([[{ tools: ["read_file"] }, { tools: ["!write_file"] }], []]);
     expect(listed("goose.yaml")).toEqual([[{ tools: ["get_issue"] }], []]);
     expect(listed("gemini.json")[0]).toEqual([{ tools: ["read_file"] }, { tools: ["!write_file"] }]);
+    expect(listed("mcpo.json")[0]).toEqual([{ tools: ["!convert_time"] }]);
     expect(readFixture("cursor.json").servers[1]?.unused?.ignored).toEqual(["auth"]);
   });
 });

@@ -9,7 +9,7 @@ import { compileRules, intersect } from "./rules.ts";
 import { withInventory } from "./serve-inventory.ts";
 
 export interface RestrictedOptions {
-  /** What the MCP server offers; undefined where the relay cannot read it, because callers sign in to the server. */
+  /** The inventory of the same MCP server, if there is one already. */
   readonly inventory?: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
 }

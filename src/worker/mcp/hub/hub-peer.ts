@@ -1,6 +1,4 @@
 import {
-  isJSONRPCRequest,
-  isJSONRPCResponse,
   type JSONRPCMessage,
   type JSONRPCNotification,
   type JSONRPCRequest,
@@ -12,6 +10,7 @@ import type { Clock } from "../../../system/deps.ts";
 import { VERSION } from "../../../system/version.ts";
 import { LISTEN_METHOD } from "../../../wire/mcp-headers.ts";
 import { FIRST_STATELESS } from "../bridge/era.ts";
+import { isRequest, isResponse } from "../bridge/message-kinds.ts";
 import type { Peer, PeerEvents } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
 import { AskedBack } from "./asked-back.ts";
@@ -92,8 +91,8 @@ export class HubPeer implements Peer {
 
   send(message: JSONRPCMessage): boolean {
     if (this.#closing !== undefined) return false;
-    if (isJSONRPCRequest(message)) this.#ask(message);
-    else if (isJSONRPCResponse(message)) this.#askedBack.answer(message);
+    if (isRequest(message)) this.#ask(message);
+    else if (isResponse(message)) this.#askedBack.answer(message);
     else this.#tell(message);
     return true;
   }

@@ -1,3 +1,4 @@
+import type { OpenedKeys } from "../../src/keys/open-keys.ts";
 import type { McpState } from "../../src/plugins/mcp/mcp-state.ts";
 import type { Deps } from "../../src/system/deps.ts";
 import type { HeaderPairs } from "../../src/wire/heads.ts";
@@ -9,8 +10,10 @@ export const MCP_JSON: HeaderPairs = [["content-type", "application/json"]];
 
 /** A server with the MCP plugin, and common steps of its tests. */
 export class McpServer extends TestServer {
-  constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}) {
-    super({ plugins: ["mcp"], mcpRejoinTimeoutMs: 300, ...overrides }, deps);
+  /** `opened` are keys beside those of the configuration. */
+  constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}, opened?: OpenedKeys) {
+    const settings = { plugins: ["mcp"], mcpRejoinTimeoutMs: 300, ...overrides };
+    super(settings, deps, undefined, undefined, undefined, opened);
   }
 
   /** Connects a scripted relay of the native dialect. */

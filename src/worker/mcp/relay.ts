@@ -12,15 +12,12 @@ import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
-import { createInventory } from "./inventory.ts";
 import type { Access, McpServer, McpSource } from "./mcp-server.ts";
 import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
-import { compileRules, intersect } from "./rules.ts";
 import { AUTO_LISTED, withToolSearch } from "./search/tool-search.ts";
-import { withInventory } from "./serve-inventory.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
@@ -46,8 +43,6 @@ export function serveRelay(
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
-  // Callers who sign in to the MCP server itself have credentials that the relay has not.
-  const inventory = access.kind === "oauth" ? undefined : createInventory(upstream, deps.clock);
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
@@ -80,13 +75,7 @@ export function serveRelay(
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(
-      withInventory(
-        searchable(source, restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps }), deps),
-        inventory,
-        intersect(...(server.rules ?? []).map(compileRules)),
-      ),
-    ),
+    backend: endpointOnly(searchable(source, restricted(server, upstream, { deps }), deps)),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),

@@ -144,6 +144,7 @@ export class HubPeer implements Peer {
       case "any":
         return this.#askAny(target.members, request);
       case "unlisted":
+        if (target.member.wasSearched(target.method)) return this.#answer(unknownName(request));
         return this.#listFirst(request, target.member, { ...request, method: target.method, params: {} }, MAX_PAGES);
       case "refused":
         return this.#answer(rpcError(target.code, target.message, request.id));
@@ -182,7 +183,10 @@ export class HubPeer implements Peer {
       if (target.kind !== "unlisted") this.#askFor(request, target);
       else if (typeof cursor === "string" && pages > 1)
         this.#listFirst(request, member, { ...list, params: { cursor } }, pages - 1);
-      else this.#finish(rpcError(-32_602, "The name is not known", request.id));
+      else {
+        member.noteSearched(list.method);
+        this.#finish(unknownName(request));
+      }
     });
     this.#begin(request.id, cancel);
   }
@@ -326,6 +330,11 @@ export class HubPeer implements Peer {
   #deliver(message: JSONRPCMessage): void {
     if (this.#closing === undefined) this.#events.onMessage(message);
   }
+}
+
+/** Answers for a name that no list has. */
+function unknownName({ id, params }: JSONRPCRequest): JSONRPCResponse {
+  return rpcError(-32_602, `Unknown name: ${String(params?.["name"]).slice(0, 200)}`, id);
 }
 
 /** Finds out how a server speaks with clients without sessions. */

@@ -47,10 +47,45 @@ const serve = (document: unknown, init: ResponseInit = {}) =>
 
 describe("an address", () => {
   test.each([
-    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"],
-    ["224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "fd12::1", "ff02::1"],
-    ["::ffff:10.0.0.1", "::ffff:8.8.8.8", "64:ff9b::a00:1", "2001:db8::1", "2002:a00:1::", "2001::1", "localhost", ""],
-  ])("of a private network, of this machine or of no network is not public: %s …", (...addresses) => {
+    [
+      [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+      ],
+    ],
+    [
+      [
+        "224.0.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "198.18.0.1",
+        "::1",
+        "::",
+        "fe80::1",
+        "fc00::1",
+        "fd12::1",
+        "ff02::1",
+      ],
+    ],
+    [
+      [
+        "::ffff:10.0.0.1",
+        "::ffff:8.8.8.8",
+        "64:ff9b::a00:1",
+        "2001:db8::1",
+        "2002:a00:1::",
+        "2001::1",
+        "localhost",
+        "",
+      ],
+    ],
+  ])("of a private network, of this machine or of no network is not public: %s …", (addresses: readonly string[]) => {
     expect(addresses.filter(isPublicAddress)).toEqual([]);
   });
 

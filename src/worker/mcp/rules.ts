@@ -1,6 +1,7 @@
 import { isRecord } from "../../json/parse.ts";
 import { type Glob, isMatch, toGlob } from "../../system/globs.ts";
 import { type McpRules, READ_ONLY } from "../../wire/mcp-call.ts";
+import { readMarkedUri } from "./hub/uris.ts";
 import { isEvasive, looseUri } from "./resource-uris.ts";
 
 /** A tool as its MCP server lists it. */
@@ -117,7 +118,10 @@ function isReadOnly(annotations: unknown): boolean {
  * and only its exact text allows it. An exclusion also counts for other spellings of the URI, as far as they are known here.
  */
 function allowsUri({ allowed, excluded }: List, uri: string): boolean {
-  if (names(excluded, uri) || names(excluded, looseUri(uri))) return false;
+  // Where two servers behind one URL have the same one, the second has it with a mark.
+  for (const each of [uri, readMarkedUri(uri)?.uri ?? uri]) {
+    if (names(excluded, each) || names(excluded, looseUri(each))) return false;
+  }
   if (!isEvasive(uri)) return names(allowed, uri);
   const hasExclusions = excluded.texts.size + excluded.globs.length > 0;
   return allowed === "all" ? !hasExclusions : allowed.texts.has(uri);

@@ -88,6 +88,8 @@ describe("resources", () => {
     "FILE:///srv/private/x",
     "file:///srv%2fprivate%2fx",
     "file:///srv/public/../private/x",
+    "moorage:files:file:///srv/private/x",
+    "moorage:files:file:///srv/%70rivate/x",
   ])("%s is excluded with its place", (uri) => {
     const excluding = compileRules({ resources: ["!file:///srv/private/*", "!file:///srv/private/x"] });
     expect(excluding.resource(uri)).toBe(false);

@@ -29,8 +29,9 @@ interface Ways {
 
 /** Measures one URL in front of twenty MCP servers: the list of all tools, and what it adds to a call. */
 export async function measureHub(children: Children, isQuick: boolean): Promise<PartResult> {
-  const rounds = isQuick ? 3 : 9;
-  const count = isQuick ? 300 : 1000;
+  // Many short rounds: what disturbs the machine then disturbs few of them.
+  const rounds = isQuick ? 9 : 27;
+  const count = isQuick ? 100 : 200;
   const web = await children.helper("hub-server.ts", ["0", "--http"]);
   const stdio = await children.helper("hub-load.ts");
   const load = await children.helper("mcp-load.ts");

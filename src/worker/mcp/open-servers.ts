@@ -1,3 +1,4 @@
+import type { SessionLimits } from "./bridge/sessions.ts";
 import { UpstreamHealth } from "./health.ts";
 import { createHub } from "./hub/hub.ts";
 import type { McpServer } from "./mcp-server.ts";
@@ -32,7 +33,7 @@ export class OpenServers {
         rules: intersect(...(each.rules ?? []).map(compileRules)),
         ...this.#opened(each),
       })),
-      limits,
+      limits: limitsFor(server, limits),
       deps,
     });
     this.#hubs.push(upstream);
@@ -56,6 +57,17 @@ export class OpenServers {
     const { deps } = this.#options;
     return { ...this.#options, deps: { ...deps, log: deps.log.with({ relay: name }) } };
   }
+}
+
+/**
+ * Returns the limits of sessions of one URL. Each of them may start a process of every command that is not shared, so strangers
+ * get as many sessions as start no more processes than at one server, and at least two.
+ */
+function limitsFor({ access, source }: McpServer, limits: SessionLimits): SessionLimits {
+  if (access.kind !== "none" || source.kind !== "hub") return limits;
+  const processes = source.servers.filter((each) => each.source.kind === "command" && each.source.sharing === "none");
+  const most = Math.max(2, Math.floor(limits.maxSessions / Math.max(1, processes.length)));
+  return { ...limits, maxSessions: Math.min(limits.maxSessions, most) };
 }
 
 /** A worker has the servers of one file, or a single one. */

@@ -30,6 +30,7 @@ beforeEach(() => {
     connectorTokens: () => ({
       verify: async (resource, token) => grants.get(`${resource} ${token}`),
       hasForm: (token) => token.startsWith("token-"),
+      isOurs: (token) => token.startsWith("token-"),
       isWithoutKeys: false,
       metadataFor: () => ({}),
     }),

@@ -1,12 +1,11 @@
 import {
-  isJSONRPCNotification,
-  isJSONRPCResponse,
   type JSONRPCMessage,
   type JSONRPCRequest,
   type ProgressToken,
   type RequestId,
   SUBSCRIPTION_ID_META_KEY,
 } from "@modelcontextprotocol/server";
+import { isNotification, isResponse } from "./message-kinds.ts";
 
 /** The names that a client gave its request; other clients may use the same ones at the same time. */
 export interface OwnNames {
@@ -32,22 +31,22 @@ export function sharedIdOf(message: JSONRPCMessage): number | undefined {
 }
 
 function nameIn(message: JSONRPCMessage): unknown {
-  if (isJSONRPCResponse(message)) return message.id;
-  if (!isJSONRPCNotification(message)) return undefined;
+  if (isResponse(message)) return message.id;
+  if (!isNotification(message)) return undefined;
   if (message.method === "notifications/progress") return message.params?.["progressToken"];
   return message.params?._meta?.[SUBSCRIPTION_ID_META_KEY];
 }
 
 /** Restores the client's own names in a message. A subscription is named after the request that opened it. */
 export function toOwn(message: JSONRPCMessage, { id, token }: OwnNames): JSONRPCMessage {
-  if (isJSONRPCNotification(message)) {
+  if (isNotification(message)) {
     if (message.method === "notifications/progress") {
       return { ...message, params: { ...message.params, progressToken: token } };
     }
     const params = withSubscription(message.params, id);
     return params === message.params ? message : { ...message, params };
   }
-  if (!isJSONRPCResponse(message)) return message;
+  if (!isResponse(message)) return message;
   return "result" in message ? { ...message, id, result: withSubscription(message.result, id) } : { ...message, id };
 }
 

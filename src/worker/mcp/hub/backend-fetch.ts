@@ -26,6 +26,9 @@ function toResponse({ status, headers, body }: Answer): Response {
   const isEvents = headers.some(
     ([name, value]) => name.toLowerCase() === "content-type" && value.startsWith("text/event-stream"),
   );
+  const length = Number(headers.find(([name]) => name.toLowerCase() === "content-length")?.[1] ?? Number.NaN);
+  // A body whose length was stated cannot be longer, and most are short.
+  if (!isEvents && length <= MAX_MESSAGE_BYTES) return new Response(body, { status, headers: pairs });
   const bounded = isEvents ? withLineLimit(body, MAX_MESSAGE_BYTES) : withByteLimit(body, MAX_MESSAGE_BYTES);
   return new Response(bounded, { status, headers: pairs });
 }

@@ -1,10 +1,6 @@
-import {
-  isJSONRPCErrorResponse,
-  type JSONRPCNotification,
-  type JSONRPCRequest,
-  type JSONRPCResponse,
-} from "@modelcontextprotocol/server";
+import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from "@modelcontextprotocol/server";
 import { FIRST_STATELESS } from "../bridge/era.ts";
+import { isErrorResponse } from "../bridge/message-kinds.ts";
 import { OPENING } from "../bridge/shared-opening.ts";
 import type { Facts } from "./facts.ts";
 import { LISTS } from "./lists.ts";
@@ -52,7 +48,7 @@ export const OLDER: Dialect = {
   },
   toClient(method, message) {
     if ("method" in message) return message;
-    if (isJSONRPCErrorResponse(message)) {
+    if (isErrorResponse(message)) {
       if (message.error.code !== NO_RESOURCE.before) return message;
       return { ...message, error: { ...message.error, code: NO_RESOURCE.now } };
     }

@@ -1,5 +1,6 @@
-import { isJSONRPCErrorResponse, type JSONRPCNotification, type JSONRPCResponse } from "@modelcontextprotocol/server";
+import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/server";
 import { isRecord } from "../../../json/parse.ts";
+import { isErrorResponse } from "../bridge/message-kinds.ts";
 import type { Member } from "./member.ts";
 import type { ResourceOwners } from "./owners.ts";
 
@@ -7,7 +8,7 @@ import type { ResourceOwners } from "./owners.ts";
 
 /** Returns a server's answer with the URIs for clients. */
 export function exposedAnswer(answer: JSONRPCResponse, member: Member, owners: ResourceOwners): JSONRPCResponse {
-  if (isJSONRPCErrorResponse(answer)) return answer;
+  if (isErrorResponse(answer)) return answer;
   const { content, contents, messages } = answer.result;
   // Most results name no resource, and are passed on as they are.
   const changed = {

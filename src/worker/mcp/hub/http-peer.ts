@@ -2,8 +2,6 @@ import { SdkHttpError, StreamableHTTPClientTransport } from "@modelcontextprotoc
 import {
   isInitializeRequest,
   isJSONRPCErrorResponse,
-  isJSONRPCRequest,
-  isJSONRPCResponse,
   type JSONRPCMessage,
   type JSONRPCRequest,
   PROTOCOL_VERSION_META_KEY,
@@ -13,6 +11,7 @@ import type { Backend } from "../../../answering/opening.ts";
 import { parseJson } from "../../../json/parse.ts";
 import type { Clock } from "../../../system/deps.ts";
 import { isTooDeep, tooDeepError } from "../bridge/depth.ts";
+import { isErrorResponse, isRequest, isResponse } from "../bridge/message-kinds.ts";
 import { ParamHeaders } from "../bridge/param-headers.ts";
 import type { Peer, PeerEvents, PeerSource } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
@@ -79,10 +78,10 @@ class HttpPeer implements Peer {
   send(message: JSONRPCMessage): boolean {
     if (this.#hasEnded) return false;
     if (this.isFull) {
-      if (isJSONRPCRequest(message)) this.#fail(message.id, "it accepts no more messages");
+      if (isRequest(message)) this.#fail(message.id, "it accepts no more messages");
       return true;
     }
-    if (isJSONRPCRequest(message)) return this.#ask(message);
+    if (isRequest(message)) return this.#ask(message);
     if (!("method" in message)) return this.#post(message, {});
     const id = message.method === "notifications/cancelled" ? message.params?.["requestId"] : undefined;
     const abort = typeof id === "string" || typeof id === "number" ? this.#open.get(id) : undefined;
@@ -121,7 +120,7 @@ class HttpPeer implements Peer {
       if (!this.#hasEnded) await this.#transport.send(message, options);
     } catch (error) {
       if (isGone(error) && this.#transport.sessionId !== undefined) this.#end("its session has ended");
-      else if (isJSONRPCRequest(message)) this.#failBy(message.id, error);
+      else if (isRequest(message)) this.#failBy(message.id, error);
     } finally {
       this.#untaken -= 1;
     }
@@ -131,10 +130,10 @@ class HttpPeer implements Peer {
     if (this.#hasEnded) return;
     const passed = isTooDeep(message) ? tooDeepError(message) : message;
     if (!passed) return;
-    if (isJSONRPCResponse(passed)) {
+    if (isResponse(passed)) {
       const { id } = passed;
       if (id === undefined || !this.#open.delete(id)) return;
-      if (!isJSONRPCErrorResponse(passed)) this.#note(id, passed.result);
+      if (!isErrorResponse(passed)) this.#note(id, passed.result);
     }
     this.#events.onMessage(passed);
   }

@@ -1,38 +1,27 @@
-import {
-  isJSONRPCRequest,
-  isJSONRPCResponse,
-  type JSONRPCMessage,
-  type JSONRPCNotification,
-  type JSONRPCRequest,
-  type JSONRPCResponse,
-  type RequestId,
-  SERVER_INFO_META_KEY,
+import type {
+  JSONRPCMessage,
+  JSONRPCNotification,
+  JSONRPCRequest,
+  JSONRPCResponse,
+  RequestId,
 } from "@modelcontextprotocol/server";
-import type { Clock } from "../../../system/deps.ts";
-import { VERSION } from "../../../system/version.ts";
 import { LISTEN_METHOD } from "../../../wire/mcp-headers.ts";
-import { FIRST_STATELESS } from "../bridge/era.ts";
+import { isRequest, isResponse } from "../bridge/message-kinds.ts";
 import type { Peer, PeerEvents } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
 import { AskedBack } from "./asked-back.ts";
-import { type Dialect, OLDER, sameDialect } from "./dialect.ts";
+import { sameDialect } from "./dialect.ts";
 import { exposedAnswer, exposedNotification } from "./exposed.ts";
-import { agreedVersion, factsIn, mergedFacts } from "./facts.ts";
 import { gather } from "./gather.ts";
 import type { MemberLink } from "./link.ts";
 import { Links } from "./links.ts";
 import { Listening } from "./listening.ts";
 import { Listing } from "./listing.ts";
 import { CHANGED, LISTS, resultOf } from "./lists.ts";
+import { discover, type HubShared, initialize } from "./meeting.ts";
 import type { Member } from "./member.ts";
-import { type Known, type Target, targetOf, UNKNOWN_METHOD } from "./targets.ts";
-
-/** What all sessions of a hub share. */
-export interface HubShared extends Known {
-  /** The name by which clients know the hub. */
-  readonly name: string;
-  readonly clock: Clock;
-}
+import { answerAlone, dialectFor, unknownName } from "./own-answers.ts";
+import { type Target, targetOf, UNKNOWN_METHOD } from "./targets.ts";
 
 /** The most requests at once of one session. */
 const MAX_OPEN = 10_000;
@@ -92,8 +81,8 @@ export class HubPeer implements Peer {
 
   send(message: JSONRPCMessage): boolean {
     if (this.#closing !== undefined) return false;
-    if (isJSONRPCRequest(message)) this.#ask(message);
-    else if (isJSONRPCResponse(message)) this.#askedBack.answer(message);
+    if (isRequest(message)) this.#ask(message);
+    else if (isResponse(message)) this.#askedBack.answer(message);
     else this.#tell(message);
     return true;
   }
@@ -115,9 +104,16 @@ export class HubPeer implements Peer {
       );
     switch (request.method) {
       case "initialize":
-        return this.#initialize(request);
+        this.#opening = request;
+        return this.#begin(
+          request.id,
+          initialize(this.#hub, this.#links, request, (answer) => this.#finish(answer)),
+        );
       case "server/discover":
-        return this.#discover(request);
+        return this.#begin(
+          request.id,
+          discover(this.#hub, this.#links, request, (answer) => this.#finish(answer)),
+        );
       case LISTEN_METHOD:
         return this.#begin(request.id, this.#listening.listen(request));
       case "ping":
@@ -145,6 +141,7 @@ export class HubPeer implements Peer {
       case "any":
         return this.#askAny(target.members, request);
       case "unlisted":
+        if (target.member.wasSearched(target.method)) return this.#answer(unknownName(request));
         return this.#listFirst(request, target.member, { ...request, method: target.method, params: {} }, MAX_PAGES);
       case "refused":
         return this.#answer(rpcError(target.code, target.message, request.id));
@@ -183,7 +180,10 @@ export class HubPeer implements Peer {
       if (target.kind !== "unlisted") this.#askFor(request, target);
       else if (typeof cursor === "string" && pages > 1)
         this.#listFirst(request, member, { ...list, params: { cursor } }, pages - 1);
-      else this.#finish(rpcError(-32_602, "The name is not known", request.id));
+      else {
+        member.noteSearched(list.method);
+        this.#finish(unknownName(request));
+      }
     });
     this.#begin(request.id, cancel);
   }
@@ -209,55 +209,6 @@ export class HubPeer implements Peer {
       },
     });
     this.#begin(request.id, cancel);
-  }
-
-  #initialize(request: JSONRPCRequest): void {
-    this.#opening = request;
-    const { name, members } = this.#hub;
-    this.#meet(
-      request,
-      (member, onMet) => this.#links.of(member).whenSettled(onMet),
-      () => ({
-        protocolVersion: agreedVersion(request.params?.["protocolVersion"]),
-        serverInfo: { name, version: VERSION },
-        ...mergedFacts(members),
-      }),
-    );
-  }
-
-  #discover(request: JSONRPCRequest): void {
-    const { name, members } = this.#hub;
-    const ask = (member: Member, onMet: () => void): (() => void) =>
-      this.#links.of(member).ask(request, (message) => {
-        if ("method" in message) return;
-        const result = resultOf(message);
-        if (result) member.noteOpened(factsIn(result));
-        onMet();
-      });
-    this.#meet(request, ask, () => ({
-      supportedVersions: [FIRST_STATELESS],
-      ...mergedFacts(members),
-      resultType: "complete",
-      ttlMs: 0,
-      cacheScope: "private",
-      _meta: { [SERVER_INFO_META_KEY]: { name, version: VERSION } },
-    }));
-  }
-
-  /** Answers a client's first request once it is known what the servers can do. Known ones start when they are needed. */
-  #meet(
-    request: JSONRPCRequest,
-    ask: (member: Member, onMet: () => void) => () => void,
-    result: () => Readonly<Record<string, unknown>>,
-  ): void {
-    const { clock, members } = this.#hub;
-    const unknown = members.filter(({ facts }) => facts === undefined);
-    const questions = unknown.map((member) => ({
-      member,
-      ask: (take: (answer: undefined) => void) => ask(member, () => take(undefined)),
-    }));
-    const onDone = (): void => this.#finish({ jsonrpc: "2.0", id: request.id, result: result() });
-    this.#begin(request.id, gather(questions, { clock, onDone }));
   }
 
   #tell(message: JSONRPCNotification): void {
@@ -327,17 +278,4 @@ export class HubPeer implements Peer {
   #deliver(message: JSONRPCMessage): void {
     if (this.#closing === undefined) this.#events.onMessage(message);
   }
-}
-
-/** Finds out how a server speaks with clients without sessions. */
-async function dialectFor({ server, era }: Member): Promise<Dialect> {
-  if (!server.maybeStateless) return OLDER;
-  const versions = await era.versions();
-  return versions.includes(FIRST_STATELESS) ? sameDialect(undefined) : OLDER;
-}
-
-/** Answers a server's request where there is no session in which to ask a client. */
-function answerAlone({ id, method }: JSONRPCRequest): JSONRPCResponse {
-  if (method === "ping") return { jsonrpc: "2.0", id, result: {} };
-  return rpcError(RPC.methodNotFound, "There is no session in which to ask.", id);
 }

@@ -1,12 +1,10 @@
-import {
-  isJSONRPCErrorResponse,
-  isJSONRPCRequest,
-  isJSONRPCResponse,
-  type JSONRPCMessage,
-  type JSONRPCNotification,
-  type JSONRPCRequest,
-  type JSONRPCResponse,
+import type {
+  JSONRPCMessage,
+  JSONRPCNotification,
+  JSONRPCRequest,
+  JSONRPCResponse,
 } from "@modelcontextprotocol/server";
+import { isErrorResponse, isRequest, isResponse } from "../bridge/message-kinds.ts";
 import type { Peer } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
 import { namesOf, type OwnNames, sharedIdOf, toOwn, toShared } from "../bridge/shared-ids.ts";
@@ -182,8 +180,8 @@ export class MemberLink {
 
   #receive(peer: Peer, message: JSONRPCMessage): void {
     if (peer !== this.#peer) return;
-    if (isJSONRPCRequest(message)) return this.#events.onRequest(this, message);
-    if (!isJSONRPCResponse(message)) return this.#notice(message);
+    if (isRequest(message)) return this.#events.onRequest(this, message);
+    if (!isResponse(message)) return this.#notice(message);
     if (message.id === OPENING_ID && this.#state === "opening") return this.#handleOpening(peer, message);
     const id = sharedIdOf(message);
     const call = id === undefined ? undefined : this.#calls.get(id);
@@ -206,7 +204,7 @@ export class MemberLink {
   }
 
   #handleOpening(peer: Peer, answer: JSONRPCResponse): void {
-    if (isJSONRPCErrorResponse(answer))
+    if (isErrorResponse(answer))
       return this.#lose(peer, `it refused to begin: ${answer.error.message.slice(0, MAX_REASON_CHARS)}`);
     this.member.noteOpened(factsIn(answer.result));
     this.#begin();

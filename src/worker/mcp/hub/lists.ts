@@ -1,5 +1,6 @@
-import { isJSONRPCErrorResponse, type JSONRPCResponse } from "@modelcontextprotocol/server";
+import type { JSONRPCResponse } from "@modelcontextprotocol/server";
 import { isRecord } from "../../../json/parse.ts";
+import { isErrorResponse } from "../bridge/message-kinds.ts";
 import { toCursor } from "./cursor.ts";
 import type { Member } from "./member.ts";
 import type { ResourceOwners } from "./owners.ts";
@@ -104,5 +105,5 @@ function freshness(parts: readonly Part[]): Readonly<Record<string, unknown>> {
 
 /** Returns the result of a server's answer; undefined for an error. */
 export function resultOf(answer: JSONRPCResponse): Readonly<Record<string, unknown>> | undefined {
-  return isJSONRPCErrorResponse(answer) ? undefined : answer.result;
+  return isErrorResponse(answer) ? undefined : answer.result;
 }

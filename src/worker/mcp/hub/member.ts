@@ -20,6 +20,17 @@ const MAX_REMEMBERED = 10_000;
 const FIRST_PAUSE_MS = 15_000;
 const LAST_PAUSE_MS = 5 * 60_000;
 
+/** How long what a list has said about a tool decides whether it may be called. */
+const FRESH_MS = 60_000;
+/** How long no list is read again to find a name. */
+const SEARCHED_MS = 5000;
+
+interface Judgement {
+  readonly isAllowed: boolean;
+  /** By `Clock.elapsed`. */
+  readonly at: number;
+}
+
 /** What all sessions of a hub know about one MCP server. */
 export class Member {
   readonly server: HubServer;
@@ -32,7 +43,9 @@ export class Member {
   isTrusted = true;
   readonly #shortened = new Map<string, string>();
   /** The tools about which only what the server says of them decides. */
-  readonly #judged = new Map<string, boolean>();
+  readonly #judged = new Map<string, Judgement>();
+  /** When whole lists were read to find a name, by their methods. */
+  readonly #searched = new Map<string, number>();
   readonly #clock: Clock;
   #failures = 0;
   #retryAt = 0;
@@ -93,7 +106,10 @@ export class Member {
   /** Whether the file's rules let callers use a tool. Undefined if that depends on a list of tools that has not come yet. */
   allowsTool(name: string): boolean | undefined {
     const { rules } = this.server;
-    return rules ? (rules.toolNamed(name) ?? this.#judged.get(name)) : true;
+    if (!rules) return true;
+    const judged = this.#judged.get(name);
+    const isFresh = judged !== undefined && this.#clock.elapsed() - judged.at < FRESH_MS;
+    return rules.toolNamed(name) ?? (isFresh ? judged.isAllowed : undefined);
   }
 
   /** Notes a tool that it lists. Returns whether callers may use it. */
@@ -101,8 +117,20 @@ export class Member {
     const { rules } = this.server;
     if (!rules) return true;
     const isAllowed = rules.tool(tool);
-    if (rules.toolNamed(tool.name) === undefined) setNewest(this.#judged, tool.name, isAllowed, MAX_REMEMBERED);
+    if (rules.toolNamed(tool.name) === undefined)
+      setNewest(this.#judged, tool.name, { isAllowed, at: this.#clock.elapsed() }, MAX_REMEMBERED);
     return isAllowed;
+  }
+
+  /** Notes that a whole list was read for a name, so that calls of names that do not exist cause few requests. */
+  noteSearched(method: string): void {
+    this.#searched.set(method, this.#clock.elapsed());
+  }
+
+  /** Whether a whole list was read for a name a moment ago. */
+  wasSearched(method: string): boolean {
+    const at = this.#searched.get(method);
+    return at !== undefined && this.#clock.elapsed() - at < SEARCHED_MS;
   }
 
   /** Whether a name that is not known may turn out to be that of a tool or prompt once the server has listed them. */

@@ -16,7 +16,9 @@ export interface ListRequest {
 }
 
 /** The list, or what was answered in its place. */
-export type ListedTools = { readonly tools: readonly Listed[] } | { readonly answer: Answer };
+export type ListedTools =
+  /** `called` is what the last answer says about the call. */
+  { readonly tools: readonly Listed[]; readonly called: Answer["called"] } | { readonly answer: Answer };
 
 /** Reads all pages of the tools that a caller may use. */
 export async function listTools(
@@ -26,6 +28,7 @@ export async function listTools(
 ): Promise<ListedTools> {
   const tools: Listed[] = [];
   let cursor: string | undefined;
+  let called: Answer["called"];
   for (let page = 0; page < MAX_PAGES && tools.length < MAX_TOOLS; page += 1) {
     const id = newId();
     const params = { ...(cursor === undefined ? {} : { cursor }), ...(meta === undefined ? {} : { _meta: meta }) };
@@ -33,6 +36,7 @@ export async function listTools(
     if (opening.kind !== "ask") throw new Error("the caller is not let in any more");
     const body = new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", id, method: "tools/list", params }));
     const answer = await opening.ask(body, signal);
+    called = answer.called;
     const { text, message } = await responseIn(answer, id);
     const result = isRecord(message) ? message["result"] : undefined;
     if (!isRecord(result) || !Array.isArray(result["tools"])) return { answer: { ...answer, body: text } };
@@ -41,7 +45,7 @@ export async function listTools(
     if (typeof next !== "string") break;
     cursor = next;
   }
-  return { tools };
+  return { tools, called };
 }
 
 /** Returns a head for another method, which revisions without sessions repeat in headers. */

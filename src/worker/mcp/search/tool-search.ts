@@ -115,7 +115,7 @@ class ToolSearch {
     const told =
       found.length === 0 ? `No tool fits. ${overview(listed.tools.map(({ name }) => String(name)))}` : fitted(found);
     const answer = this.#result(message, { content: [{ type: "text", text: told }] }, false);
-    return { ...answer, called: { name: FIND_TOOLS } };
+    return { ...answer, called: { ...listed.called, name: FIND_TOOLS } };
   }
 
   async #call(message: Message, head: RequestHead, signal: AbortSignal): Promise<Answer> {
@@ -127,7 +127,9 @@ class ToolSearch {
     const repeated = { "mcp-name": encodeHeader(name), ...this.#paramHeaders.headersOf(request) };
     const opening = this.#backend.open(withMethod(head, "tools/call", repeated));
     if (opening.kind !== "ask") throw new Error("the caller is not let in any more");
-    return opening.ask(new TextEncoder().encode(JSON.stringify(request)), signal);
+    const answer = await opening.ask(new TextEncoder().encode(JSON.stringify(request)), signal);
+    // Records of the call are about the tool that was meant.
+    return { ...answer, called: answer.called?.name === undefined ? { ...answer.called, name } : answer.called };
   }
 
   async #listed(message: Message, head: RequestHead, signal: AbortSignal) {

@@ -2,6 +2,7 @@ import type { AnyElysia } from "elysia";
 import { ConnectPage, ConnectRefusedPage } from "../../views/connect.tsx";
 import type { PageAssets } from "../../views/layout.tsx";
 import { Fault } from "../errors.ts";
+import { REFUSAL } from "../http/route-methods.ts";
 import type { Visit } from "../http/visit.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Consent, ConsentAnswer } from "./consent.ts";
@@ -25,6 +26,16 @@ export interface OAuthRouteOptions {
 /** The path of the metadata for the URL of one relay, which some clients ask for first. */
 const FOR_RELAY = `${SERVER_METADATA_PATH}/api/mcp/id/:relay_id`;
 
+/** What each path takes. A server without connector relays answers 404 to all else, as clients probe these paths everywhere. */
+const METHODS: readonly (readonly [path: string, allow: string])[] = [
+  [SERVER_METADATA_PATH, "GET, OPTIONS"],
+  [FOR_RELAY, "GET, OPTIONS"],
+  [`${FOR_RELAY}/mcp`, "GET, OPTIONS"],
+  [AUTHORIZE_PATH, "GET, POST, OPTIONS"],
+  [TOKEN_PATH, "POST, OPTIONS"],
+  [REGISTER_PATH, "POST, OPTIONS"],
+];
+
 /** The routes by which programs get access to connector relays. */
 export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
   const { consent, endpoints, isInUse, isConnector } = options;
@@ -42,7 +53,7 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
   };
   const pageOf = async (visit: Visit, answered: Promise<ConsentAnswer>): Promise<Response> =>
     toResponse(visit.request, await answered, options);
-  return createRoutes()
+  const routes = createRoutes()
     .get(SERVER_METADATA_PATH, ({ visit }) => whenUsed(visit, endpoints.describe), { detail: METADATA_DETAIL })
     .get(FOR_RELAY, ({ visit, params }) => describe(visit, params["relay_id"]), { detail: { hide: true } })
     .get(`${FOR_RELAY}/mcp`, ({ visit, params }) => describe(visit, params["relay_id"]), { detail: { hide: true } })
@@ -58,6 +69,14 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
       parse: "none",
       detail: REGISTER_DETAIL,
     });
+  for (const [path, allow] of METHODS) {
+    const refuse = (): never => {
+      assertUsed();
+      throw new Fault("method_not_allowed", { headers: { allow } });
+    };
+    routes.all(path, refuse, { parse: "none", detail: REFUSAL });
+  }
+  return routes;
 }
 
 /** Turns what a person's browser gets into a response. */

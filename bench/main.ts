@@ -7,6 +7,7 @@ import { measureAgainst } from "./compare.ts";
 import { measureEmbeddings } from "./embeddings.ts";
 import { measureFair } from "./fair/fair.ts";
 import { measureFleet } from "./fleet.ts";
+import { measureHub } from "./hub.ts";
 import { measureKeys } from "./keys.ts";
 import { measureMcp } from "./mcp.ts";
 import { measureMemory } from "./memory.ts";
@@ -34,6 +35,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["audio", measureAudio],
   ["transfer", measureTransfer],
   ["mcp", measureMcp],
+  ["hub", measureHub],
   ["viewers", measureViewers],
   ["start", measureStart],
   ["usage", measureUsage],

@@ -46,6 +46,8 @@ export interface ProgramAccess {
 
 /** Programs that one address may register within a minute. Hosted assistants register once for each person who connects. */
 const REGISTRATIONS_PER_MINUTE = 60;
+/** Pages of consent that one address may open within a minute. */
+const PAGES_PER_MINUTE = 60;
 
 export function createProgramAccess(options: ProgramAccessOptions): ProgramAccess {
   const { config, deps, auth, audit, nameOfKey, keep, shared } = options;
@@ -67,6 +69,7 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
   const proxies = createProxies(config.trustedProxies);
   const originOf = (visit: Visit): string => config.publicUrl ?? originSeen(visit, proxies);
   const registrations = new FailureLimit(REGISTRATIONS_PER_MINUTE, clock);
+  const pages = new FailureLimit(PAGES_PER_MINUTE, clock);
   const consent = createConsent({
     oauth,
     clock,
@@ -101,6 +104,7 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
           countRegistration: (visit) => registrations.count(addressBucket(auth().addressOf(visit))),
         }),
         isInUse: () => oauth.isInUse,
+        countPage: (visit) => pages.count(addressBucket(auth().addressOf(visit))),
         isConnector: (id) => relays().find(id) !== undefined,
         issuer,
         assets,

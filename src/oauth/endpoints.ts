@@ -100,7 +100,8 @@ function requestFor({ request }: Visit, url: string, body: Uint8Array | undefine
     const value = request.headers.get(name);
     if (value !== null) headers.set(name, value);
   }
-  return new Request(url, { method: request.method, headers, ...(body && { body }) });
+  // A HEAD is answered like a GET, without the body.
+  return new Request(url, body === undefined ? { headers } : { method: "POST", headers, body });
 }
 
 /** Leaves the rules for pages of other origins to this server, and lets nobody keep an answer. */

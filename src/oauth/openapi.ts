@@ -47,7 +47,7 @@ export const AUTHORIZE_DETAIL = {
     303: { description: "The program is told by its redirect URI why this is not possible." },
     400: rawAnswer("text/html", "The program or its redirect URI is not known here."),
     404: rawAnswer("text/html", "No such relay is connected."),
-    ...errorResponses("unknown_url"),
+    ...errorResponses("unknown_url", "too_many_requests"),
   },
 };
 

@@ -15,6 +15,8 @@ export interface OAuthRouteOptions {
   readonly endpoints: Endpoints;
   /** Whether anybody can sign in for anything here. Without it, the routes answer as if they did not exist. */
   readonly isInUse: () => boolean;
+  /** Counts a page of consent that is opened. Returns the seconds after which another one is, if there were too many from this address. */
+  readonly countPage?: ((visit: Visit) => number | undefined) | undefined;
   /** Whether a relay has this id for which people sign in here. */
   readonly isConnector: (relayId: string) => boolean;
   /** The issuer by which callers sign in. */
@@ -26,15 +28,9 @@ export interface OAuthRouteOptions {
 /** The path of the metadata for the URL of one relay, which some clients ask for first. */
 const FOR_RELAY = `${SERVER_METADATA_PATH}/api/mcp/id/:relay_id`;
 
-/** What each path takes. A server without connector relays answers 404 to all else, as clients probe these paths everywhere. */
-const METHODS: readonly (readonly [path: string, allow: string])[] = [
-  [SERVER_METADATA_PATH, "GET, OPTIONS"],
-  [FOR_RELAY, "GET, OPTIONS"],
-  [`${FOR_RELAY}/mcp`, "GET, OPTIONS"],
-  [AUTHORIZE_PATH, "GET, POST, OPTIONS"],
-  [TOKEN_PATH, "POST, OPTIONS"],
-  [REGISTER_PATH, "POST, OPTIONS"],
-];
+const OTHER_METHOD = { parse: "none", detail: REFUSAL } as const;
+const TOO_MANY_PAGES =
+  "Too many programs have sent people here from this address. Try again after the time in Retry-After.";
 
 /** The routes by which programs get access to connector relays. */
 export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
@@ -51,13 +47,24 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
       throw new Fault("unknown_url", { message: "This relay has no authorization server here." });
     return endpoints.describe(visit);
   };
+  // Each page is a record, and may be a document to be fetched, for somebody whom nobody has asked anything yet.
+  const ask = (visit: Visit): Promise<ConsentAnswer> => {
+    const retryAfterS = options.countPage?.(visit);
+    if (retryAfterS === undefined) return consent.ask(visit);
+    throw new Fault("too_many_requests", { message: TOO_MANY_PAGES, retryAfterS });
+  };
+  /** Refuses another method, where there is anything at all. */
+  const refuse = (allow: string) => (): never => {
+    assertUsed();
+    throw new Fault("method_not_allowed", { headers: { allow } });
+  };
   const pageOf = async (visit: Visit, answered: Promise<ConsentAnswer>): Promise<Response> =>
     toResponse(visit.request, await answered, options);
-  const routes = createRoutes()
+  return createRoutes()
     .get(SERVER_METADATA_PATH, ({ visit }) => whenUsed(visit, endpoints.describe), { detail: METADATA_DETAIL })
     .get(FOR_RELAY, ({ visit, params }) => describe(visit, params["relay_id"]), { detail: { hide: true } })
     .get(`${FOR_RELAY}/mcp`, ({ visit, params }) => describe(visit, params["relay_id"]), { detail: { hide: true } })
-    .get(AUTHORIZE_PATH, ({ visit }) => whenUsed(visit, () => pageOf(visit, consent.ask(visit))), {
+    .get(AUTHORIZE_PATH, ({ visit }) => whenUsed(visit, () => pageOf(visit, ask(visit))), {
       detail: AUTHORIZE_DETAIL,
     })
     .post(AUTHORIZE_PATH, ({ visit }) => whenUsed(visit, () => pageOf(visit, consent.decide(visit))), {
@@ -68,15 +75,13 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
     .post(REGISTER_PATH, ({ visit }) => whenUsed(visit, endpoints.register), {
       parse: "none",
       detail: REGISTER_DETAIL,
-    });
-  for (const [path, allow] of METHODS) {
-    const refuse = (): never => {
-      assertUsed();
-      throw new Fault("method_not_allowed", { headers: { allow } });
-    };
-    routes.all(path, refuse, { parse: "none", detail: REFUSAL });
-  }
-  return routes;
+    })
+    .all(SERVER_METADATA_PATH, refuse("GET, HEAD, OPTIONS"), OTHER_METHOD)
+    .all(FOR_RELAY, refuse("GET, HEAD, OPTIONS"), OTHER_METHOD)
+    .all(`${FOR_RELAY}/mcp`, refuse("GET, HEAD, OPTIONS"), OTHER_METHOD)
+    .all(AUTHORIZE_PATH, refuse("GET, HEAD, POST, OPTIONS"), OTHER_METHOD)
+    .all(TOKEN_PATH, refuse("POST, OPTIONS"), OTHER_METHOD)
+    .all(REGISTER_PATH, refuse("POST, OPTIONS"), OTHER_METHOD);
 }
 
 /** Turns what a person's browser gets into a response. */

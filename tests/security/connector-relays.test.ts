@@ -97,3 +97,16 @@ describe("a hostile relay", () => {
     await other;
   });
 });
+
+test("one address opens only so many pages of consent within a minute, and another address goes on", async () => {
+  const server = start();
+  await server.relay({ id: "good", info: { auth: "connector" } });
+  const open = async (from: string): Promise<number> => {
+    const response = await fetch(`${server.url}/authorize?client_id=unknown`, { headers: { "x-forwarded-for": from } });
+    await response.text();
+    return response.status;
+  };
+  for (let opened = 0; opened < 60; opened += 1) expect(await open("198.51.100.7")).toBe(400);
+  expect(await open("198.51.100.7")).toBe(429);
+  expect(await open("198.51.100.8")).toBe(400);
+});

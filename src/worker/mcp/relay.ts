@@ -1,3 +1,4 @@
+import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { isWeakKey } from "../../system/key-strength.ts";
 import { VERSION } from "../../system/version.ts";
@@ -16,6 +17,7 @@ import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
+import { AUTO_LISTED, withToolSearch } from "./search/tool-search.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
@@ -73,7 +75,7 @@ export function serveRelay(
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(restricted(server, upstream, { deps })),
+    backend: endpointOnly(searchable(source, restricted(server, upstream, { deps }), deps)),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),
@@ -131,4 +133,10 @@ function toWhat(source: McpSource): string {
   if (source.kind === "url") return source.url;
   if (source.kind === "hub") return `all of ${source.servers.map(({ key, name }) => key ?? name).join(", ")}`;
   return `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
+}
+
+/** Puts a search in front of many tools, if the owner wants that. */
+function searchable(source: McpSource, backend: Backend, { ids }: Deps): Backend {
+  if (source.kind !== "hub" || source.toolSearch === "false") return backend;
+  return withToolSearch(backend, { mostListed: source.toolSearch === "auto" ? AUTO_LISTED : 0, ids });
 }

@@ -14,8 +14,8 @@ export interface OAuthTableOptions {
 }
 
 /** How often expired records are looked for, and how many records are looked at then. */
-const PRUNE_EVERY_MS = 5000;
-const PRUNED_AT_ONCE = 2000;
+const PRUNE_EVERY_MS = 30_000;
+const PRUNED_AT_ONCE = 5000;
 /**
  * How long a record that is not known is waited for in a cluster. A client may bring a code to another server than the one that has
  * just written its grant, and NATS carries the grant there within milliseconds.

@@ -9,7 +9,11 @@ const json = (description: string) => ({ description, content: { "application/js
 
 const form = (properties: Record<string, { type: "string"; description?: string }>, required: string[]) => ({
   required: true,
-  content: { "application/x-www-form-urlencoded": { schema: { type: "object" as const, properties, ...(required.length > 0 && { required }) } } },
+  content: {
+    "application/x-www-form-urlencoded": {
+      schema: { type: "object" as const, properties, ...(required.length > 0 && { required }) },
+    },
+  },
 });
 
 const text = { type: "string" } as const;

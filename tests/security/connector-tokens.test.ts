@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ANN, Cookies, handleIn, KEY, ORIGIN, OAuthRig, REDIRECT_URI } from "../support/oauth-rig.ts";
+import { ANN, Cookies, handleIn, KEY, OAuthRig, ORIGIN, REDIRECT_URI } from "../support/oauth-rig.ts";
 
 /** Returns OAuth's error in an answer, with its status. */
 async function refusalOf(answer: Response): Promise<string> {
@@ -240,7 +240,10 @@ describe("the records", () => {
     });
     const { client_id: id = "", client_secret: secret = "" } = (await answer.json()) as Record<string, string>;
     const { code, ...begun } = await rig.allow({ client_id: id });
-    const tokens = (await (await rig.exchange(begun, code, { client_secret: secret })).json()) as Record<string, string>;
+    const tokens = (await (await rig.exchange(begun, code, { client_secret: secret })).json()) as Record<
+      string,
+      string
+    >;
     const all = saved.join("\n");
     expect(saved.length).toBeGreaterThan(3);
     for (const text of [code, secret, KEY, tokens["access_token"] ?? "", tokens["refresh_token"] ?? ""]) {

@@ -36,7 +36,13 @@ test("the document lists every route but the files of its pages and second notat
     .filter((route) => !/^GET \/(?:api\/client|state\/assets)/.test(route));
   expect(unlisted.toSorted()).toEqual(
     [
-      // Methods that MCP does not have, which are answered with an error.
+      // Methods that MCP and OAuth do not have, which are answered with an error.
+      "ALL /.well-known/oauth-authorization-server",
+      "ALL /.well-known/oauth-authorization-server/api/mcp/id/:relay_id",
+      "ALL /.well-known/oauth-authorization-server/api/mcp/id/:relay_id/mcp",
+      "ALL /authorize",
+      "ALL /register",
+      "ALL /token",
       "ALL /api/mcp/id/:relay_id",
       "ALL /api/mcp/id/:relay_id/*",
       "HEAD /api/mcp/id/:relay_id",
@@ -52,6 +58,9 @@ test("the document lists every route but the files of its pages and second notat
       "POST /rerank",
       "POST /v1/v2/rerank",
       "POST /v2/rerank",
+      // The metadata of the authorization server, where some clients look for that of a relay.
+      "GET /.well-known/oauth-authorization-server/api/mcp/id/:relay_id",
+      "GET /.well-known/oauth-authorization-server/api/mcp/id/:relay_id/mcp",
       // The metadata for that suffix.
       "GET /.well-known/oauth-protected-resource/api/mcp/id/:relay_id/mcp",
       // Listed as /api/state/view/{id}.html.

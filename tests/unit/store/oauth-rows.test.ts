@@ -30,9 +30,12 @@ test("clients and grants outlive a restart of the server, and those that were re
 
   // What has expired goes by itself.
   await after.oauth.table.put({ name: "client:x", value: "{}", expiresAt: clock.now() + 1000 }, undefined);
-  const names = (): readonly string[] => createOAuthRows(second).load().map(({ name }) => name);
+  const names = (): readonly string[] =>
+    createOAuthRows(second)
+      .load()
+      .map(({ name }) => name);
   expect(names()).toContain("client:x");
-  clock.advance(10_000);
+  clock.advance(60_000);
   expect(names()).not.toContain("client:x");
   after.oauth.close();
   second.close();

@@ -1,11 +1,13 @@
 import { availableParallelism } from "node:os";
 import { measureAudio } from "./audio.ts";
+import { measureCalls } from "./calls.ts";
 import { Children } from "./children.ts";
 import { measureCluster } from "./cluster/cluster.ts";
 import { measureAgainst } from "./compare.ts";
 import { measureEmbeddings } from "./embeddings.ts";
 import { measureFair } from "./fair/fair.ts";
 import { measureFleet } from "./fleet.ts";
+import { measureHub } from "./hub.ts";
 import { measureKeys } from "./keys.ts";
 import { measureMcp } from "./mcp.ts";
 import { measureMemory } from "./memory.ts";
@@ -33,9 +35,11 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["audio", measureAudio],
   ["transfer", measureTransfer],
   ["mcp", measureMcp],
+  ["hub", measureHub],
   ["viewers", measureViewers],
   ["start", measureStart],
   ["usage", measureUsage],
+  ["calls", measureCalls],
   ["keys", measureKeys],
 ]);
 

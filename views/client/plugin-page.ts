@@ -1,4 +1,5 @@
 import type { AlpineApi } from "./alpine.js";
+import { createMcpCalls } from "./mcp-calls.ts";
 import { createPastJobs } from "./past-jobs.ts";
 import { createChat } from "./try-chat.ts";
 import { createEmbed } from "./try-embed.ts";
@@ -13,5 +14,6 @@ export function register(alpine: AlpineApi): void {
   alpine.data("embed", createEmbed);
   alpine.data("transcribe", createTranscribe);
   alpine.data("mcp", createMcpTry);
+  alpine.data("mcpCalls", createMcpCalls(alpine));
   alpine.data("transfer", createTransfer);
 }

@@ -1,3 +1,4 @@
+import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { isWeakKey } from "../../system/key-strength.ts";
 import { VERSION } from "../../system/version.ts";
@@ -11,16 +12,13 @@ import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
-import { createInventory } from "./inventory.ts";
 import { letInOnly } from "./let-in.ts";
 import type { Access, McpServer, McpSource } from "./mcp-server.ts";
 import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
-
 import { reachText } from "./reach-text.ts";
 import { restricted } from "./restricted.ts";
-import { compileRules, intersect } from "./rules.ts";
-import { withInventory } from "./serve-inventory.ts";
+import { AUTO_LISTED, withToolSearch } from "./search/tool-search.ts";
 
 export interface RelayOptions {
   readonly print: (text: string) => void;
@@ -46,8 +44,6 @@ export function serveRelay(
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
-  // Callers who sign in to the MCP server itself have credentials that the relay has not.
-  const inventory = access.kind === "oauth" ? undefined : createInventory(upstream, deps.clock);
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
@@ -60,7 +56,7 @@ export function serveRelay(
     });
   }
   warnAboutWeakTokens(access, deps.log);
-  const allowed = restricted(server, upstream, { secret: settings.clientKeys[0], inventory, deps });
+  const served = searchable(source, restricted(server, upstream, { deps }), deps);
   let isPrinted = false;
   const dialer: Dialer = new Dialer({
     kind: "mcp",
@@ -81,13 +77,7 @@ export function serveRelay(
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(
-      withInventory(
-        access.kind === "connector" ? letInOnly(allowed) : allowed,
-        inventory,
-        intersect(...(server.rules ?? []).map(compileRules)),
-      ),
-    ),
+    backend: endpointOnly(access.kind === "connector" ? letInOnly(served) : served),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),
@@ -145,4 +135,10 @@ function toWhat(source: McpSource): string {
   if (source.kind === "url") return source.url;
   if (source.kind === "hub") return `all of ${source.servers.map(({ key, name }) => key ?? name).join(", ")}`;
   return `\`${[source.command, ...(source.args ?? [])].join(" ")}\``;
+}
+
+/** Puts a search in front of many tools, if the owner wants that. */
+function searchable(source: McpSource, backend: Backend, { ids }: Deps): Backend {
+  if (source.kind !== "hub" || source.toolSearch === "false") return backend;
+  return withToolSearch(backend, { mostListed: source.toolSearch === "auto" ? AUTO_LISTED : 0, ids });
 }

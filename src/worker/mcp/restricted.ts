@@ -2,15 +2,14 @@ import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { guarded } from "./guard.ts";
 import { createInventory, type Inventory } from "./inventory.ts";
-import type { McpServer } from "./mcp-server.ts";
+import { letInOnly } from "./let-in.ts";
+import type { Access, McpServer } from "./mcp-server.ts";
 import { ruled } from "./ruled/ruled-backend.ts";
 import { compileRules, intersect } from "./rules.ts";
 import { withInventory } from "./serve-inventory.ts";
 
 export interface RestrictedOptions {
-  /** Binds MCP sessions to callers; undefined: the sessions of named callers end with the worker. */
-  readonly secret: string | undefined;
-  /** The inventory of the same MCP server, if there is one already. */
+  /** What the MCP server offers; undefined where the relay cannot read it, because callers sign in to the server. */
   readonly inventory?: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
 }
@@ -19,7 +18,7 @@ export interface RestrictedOptions {
 export function restricted(
   { access, rules = [], auditArguments = false }: McpServer,
   upstream: Backend,
-  { secret, inventory, deps: { clock, ids } }: RestrictedOptions,
+  { inventory, deps: { clock, ids } }: RestrictedOptions,
 ): Backend {
   // Callers of a server with sign-in of its own have accounts there, and the relay has none.
   const lists = access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock));
@@ -29,8 +28,14 @@ export function restricted(
     rules: forAll,
     auditArguments,
     facts: lists,
-    secret: secret ?? ids.secret(),
+    // A caller can test guesses of it, so it is none of the worker's keys.
+    secret: ids.secret(),
     clock,
   });
-  return withInventory(access.kind === "token" ? guarded(backend, access.token) : backend, lists, forAll);
+  return withInventory(admitted(backend, access), lists, forAll);
+}
+
+function admitted(backend: Backend, access: Access): Backend {
+  if (access.kind === "token") return guarded(backend, access.token);
+  return access.kind === "connector" ? letInOnly(backend) : backend;
 }

@@ -139,6 +139,6 @@ describe("behind one URL", () => {
     const other = await connect({ notes: listingServer("notes", `long=${"x".repeat(60)}`) });
     // Without a list first.
     expect(texts(await other.callTool({ name: long }))).toContain("xxx of notes");
-    expect(other.callTool({ name: `notes__${"x".repeat(60)}` })).rejects.toThrow("not found");
+    expect(other.callTool({ name: `notes__${"x".repeat(60)}` })).rejects.toThrow("Unknown tool");
   });
 });

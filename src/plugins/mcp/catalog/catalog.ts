@@ -7,6 +7,7 @@ import { cleanText } from "../../../wire/clean-text.ts";
 import type { McpCaller } from "../../../wire/mcp-call.ts";
 import { type McpPorts, toPeerRequest } from "../call.ts";
 import { publicUrlOf } from "../resource.ts";
+import type { RpcFacts } from "../rpc-facts.ts";
 import { askInventory, inventoryRequest, OLD_WORKER, type Told } from "./ask-inventory.ts";
 import { readyLines } from "./ready-lines.ts";
 import { AllRelays, type RelayFacts, type RelayOfServer } from "./relay-facts.ts";
@@ -31,7 +32,7 @@ export interface PageQuery {
 const MAX_ASKING = 16;
 /** The most keys that are named for one relay. */
 const MAX_KEYS = 100;
-const FACTS = {
+const FACTS: RpcFacts = {
   id: undefined,
   label: "other",
   functionName: undefined,

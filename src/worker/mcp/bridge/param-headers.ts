@@ -1,5 +1,5 @@
 import type { JSONRPCRequest } from "@modelcontextprotocol/server";
-import { decodeHeader } from "./standard-headers.ts";
+import { decodeHeader, encodeHeader } from "./standard-headers.ts";
 
 /** A tool's argument that must be repeated in a header. */
 interface Mirrored {
@@ -33,13 +33,24 @@ export class ParamHeaders {
     }
   }
 
+  /** Returns the headers that a tool's call has to have, for a server that is called in a client's place. */
+  headersOf({ method, params }: JSONRPCRequest): Readonly<Record<string, string>> {
+    const name = params?.["name"];
+    if (method !== "tools/call" || typeof name !== "string") return {};
+    const headers = (this.#byTool.get(name) ?? []).flatMap(({ path, header }): [string, string][] => {
+      const value = path.reduce(fieldOf, params?.["arguments"]);
+      return isMirrored(value) ? [[`mcp-param-${header}`, encodeHeader(String(value))]] : [];
+    });
+    return Object.fromEntries(headers);
+  }
+
   /** Returns what is wrong with the headers of a tool's call; undefined for nothing, and for any other request. */
   fault(headers: Headers, { method, params }: JSONRPCRequest): string | undefined {
     const name = params?.["name"];
     if (method !== "tools/call" || typeof name !== "string") return undefined;
     for (const { path, header } of this.#byTool.get(name) ?? []) {
       const value = path.reduce(fieldOf, params?.["arguments"]);
-      if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") continue;
+      if (!isMirrored(value)) continue;
       const given = headers.get(`mcp-param-${header}`);
       if (given === null) return `the Mcp-Param-${header} header is missing`;
       const decoded = decodeHeader(given);
@@ -48,6 +59,10 @@ export class ParamHeaders {
     }
     return undefined;
   }
+}
+
+function isMirrored(value: unknown): value is string | number | boolean {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
 }
 
 function isSame(value: string | number | boolean, text: string): boolean {

@@ -40,3 +40,9 @@ export function decodeHeader(value: string): string | undefined {
     return undefined;
   }
 }
+
+/** Encodes a header's value, so that `decodeHeader` returns it. */
+export function encodeHeader(value: string): string {
+  const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value) && decodeHeader(value) === value;
+  return isPlain ? value : `=?base64?${Buffer.from(value).toString("base64")}?=`;
+}

@@ -10,12 +10,13 @@ import {
   type RequestId,
 } from "@modelcontextprotocol/server";
 import type { Backend } from "../../../answering/opening.ts";
+import { parseJson } from "../../../json/parse.ts";
 import type { Clock } from "../../../system/deps.ts";
 import { isTooDeep, tooDeepError } from "../bridge/depth.ts";
+import { ParamHeaders } from "../bridge/param-headers.ts";
 import type { Peer, PeerEvents, PeerSource } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
 import { fetchFrom } from "./backend-fetch.ts";
-import { MirroredParams } from "./mirrored-params.ts";
 
 /** The most messages that the server has not taken yet. */
 const MAX_UNTAKEN = 1000;
@@ -33,14 +34,22 @@ const RECONNECTION = {
 
 /** Opens peers of an MCP server that speaks Streamable HTTP: a session each, or none in revisions without. */
 export function httpPeers(backend: Backend, clock: Clock): PeerSource {
-  return { openPeer: (events) => new HttpPeer(backend, clock, events), maybeStateless: true };
+  const paramHeaders = new ParamHeaders();
+  return { openPeer: (events) => new HttpPeer({ backend, clock, paramHeaders }, events), maybeStateless: true };
+}
+
+interface HttpPeerOptions {
+  readonly backend: Backend;
+  readonly clock: Clock;
+  /** What all peers of the server have learned. */
+  readonly paramHeaders: ParamHeaders;
 }
 
 class HttpPeer implements Peer {
   readonly #events: PeerEvents;
   readonly #clock: Clock;
+  readonly #paramHeaders: ParamHeaders;
   readonly #transport: StreamableHTTPClientTransport;
-  readonly #mirrored = new MirroredParams();
   /** Resolves once the last notification was taken. */
   #before: Promise<unknown>;
   /** The requests without an answer. Those of revisions without sessions are cancelled by these. */
@@ -50,8 +59,9 @@ class HttpPeer implements Peer {
   #hasEnded = false;
   #closing: Promise<void> | undefined;
 
-  constructor(backend: Backend, clock: Clock, events: PeerEvents) {
+  constructor({ backend, clock, paramHeaders }: HttpPeerOptions, events: PeerEvents) {
     this.#events = events;
+    this.#paramHeaders = paramHeaders;
     this.#clock = clock;
     // The backend knows the server's own URL.
     this.#transport = new StreamableHTTPClientTransport(new URL("http://server.invalid/"), {
@@ -92,10 +102,8 @@ class HttpPeer implements Peer {
     if (isInitializeRequest(request)) this.#openingId = request.id;
     const abort = isStateless ? new AbortController() : undefined;
     this.#open.set(request.id, abort);
-    const headers = isStateless ? this.#mirrored.headersOf(request) : undefined;
     return this.#post(request, {
-      ...(abort ? { requestSignal: abort.signal } : {}),
-      ...(headers ? { headers } : {}),
+      ...(abort ? { requestSignal: abort.signal, headers: this.#paramHeaders.headersOf(request) } : {}),
       onRequestStreamEnd: () => this.#fail(request.id, "its answer ended too early"),
     });
   }
@@ -113,7 +121,7 @@ class HttpPeer implements Peer {
       if (!this.#hasEnded) await this.#transport.send(message, options);
     } catch (error) {
       if (isGone(error) && this.#transport.sessionId !== undefined) this.#end("its session has ended");
-      else if (isJSONRPCRequest(message)) this.#fail(message.id, reasonOf(error));
+      else if (isJSONRPCRequest(message)) this.#failBy(message.id, error);
     } finally {
       this.#untaken -= 1;
     }
@@ -134,7 +142,15 @@ class HttpPeer implements Peer {
   #note(id: RequestId, result: Readonly<Record<string, unknown>>): void {
     const version = result["protocolVersion"];
     if (id === this.#openingId && typeof version === "string") this.#transport.setProtocolVersion(version);
-    this.#mirrored.learn(result);
+    this.#paramHeaders.learn(result);
+  }
+
+  /** Answers a request as its failure says: revisions without sessions have JSON-RPC errors in answers that say so by status. */
+  #failBy(id: RequestId, error: unknown): void {
+    const text = error instanceof SdkHttpError ? error.data?.text : undefined;
+    const said = typeof text === "string" ? parseJson(text) : undefined;
+    if (isJSONRPCErrorResponse(said)) this.#receive({ ...said, id });
+    else this.#fail(id, reasonOf(error));
   }
 
   /** Answers a request that the server will not answer. */

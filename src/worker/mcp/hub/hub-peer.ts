@@ -132,8 +132,9 @@ export class HubPeer implements Peer {
 
   #targetOf(request: JSONRPCRequest): Target {
     const [only, ...others] = this.#hub.members;
-    // A method that is not known belongs to the only server, if there is one.
-    const other: Target = only && others.length === 0 ? { kind: "member", member: only, request } : UNKNOWN_METHOD;
+    // A method that is not known belongs to the only server, if there is one. It may be another way to what rules forbid.
+    const isPassed = only !== undefined && others.length === 0 && only.server.rules === undefined;
+    const other: Target = isPassed ? { kind: "member", member: only, request } : UNKNOWN_METHOD;
     return targetOf(request, this.#hub) ?? other;
   }
 
@@ -182,7 +183,7 @@ export class HubPeer implements Peer {
       if (target.kind !== "unlisted") this.#askFor(request, target);
       else if (typeof cursor === "string" && pages > 1)
         this.#listFirst(request, member, { ...list, params: { cursor } }, pages - 1);
-      else this.#finish(rpcError(-32_602, `${String(request.params?.["name"])} not found`, request.id));
+      else this.#finish(rpcError(-32_602, "The name is not known", request.id));
     });
     this.#begin(request.id, cancel);
   }
@@ -280,6 +281,8 @@ export class HubPeer implements Peer {
 
   /** Passes on what a server says that belongs to no request. */
   #pass(link: MemberLink, message: JSONRPCNotification): void {
+    // All callers without a session share that of such a server, so nobody knows whose call it logs about.
+    if (this.#isStateless && link.isOlder && message.method === "notifications/message") return;
     if (message.method !== "notifications/cancelled") {
       return this.#announce(exposedNotification(message, link.member, this.#hub.owners));
     }

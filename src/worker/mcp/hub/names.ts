@@ -20,7 +20,9 @@ export function prefixesFor(keys: readonly string[]): readonly string[] {
     const own = plain[at] ?? "";
     const isTaken = own === "" || plain.some((other, index) => other === own && index !== at);
     // A server whose name needed no change keeps it.
-    return isTaken && own !== key ? `${own.slice(0, MAX_PREFIX_CHARS - 5)}-${digest(key).slice(0, 4)}` : own;
+    return isTaken && (own !== key || own === "")
+      ? `${own.slice(0, MAX_PREFIX_CHARS - 5) || "server"}-${digest(key).slice(0, 4)}`
+      : own;
   });
 }
 

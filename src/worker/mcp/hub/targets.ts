@@ -25,6 +25,11 @@ export type Target =
 /** The code of an invalid parameter, with which servers answer for a name that they do not have. */
 const INVALID_PARAMS = -32_602;
 
+/** The most characters of a name in an error. */
+const MAX_SHOWN_CHARS = 200;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: some programs end a text at a zero byte, and so evade rules about it.
+const CONTROL = /[\x00-\x1f\x7f]/;
+
 /** Finds the target of a request about one tool, prompt or resource; undefined for any other request. */
 export function targetOf(request: JSONRPCRequest, known: Known): Target | undefined {
   const { method, params } = request;
@@ -66,16 +71,18 @@ function byName(
   { byPrefix }: Known,
   withName: (name: string) => Params,
 ): Target {
-  const what = listedBy === "tools/list" ? "Tool" : "Prompt";
-  if (typeof exposed !== "string") return refused(`${what} has no name`);
+  const what = listedBy === "tools/list" ? "tool" : "prompt";
+  if (typeof exposed !== "string") return refused("The parameter name is missing");
   const parts = splitName(exposed);
   const member = parts && byPrefix.get(parts.prefix);
-  if (!parts || !member) return refused(`${what} ${exposed} not found`);
-  const notFound = refused(`${what} ${exposed} not found`);
+  // A tool that rules forbid is refused in the same words.
+  const notFound = refused(`Unknown ${what}: ${exposed.slice(0, MAX_SHOWN_CHARS)}`);
+  if (!parts || !member) return notFound;
   const unlisted: Target = { kind: "unlisted", member, method: listedBy };
   const name = member.ownName(exposed, parts.rest);
   if (name === undefined) return member.mayHave(exposed) ? unlisted : notFound;
-  const isAllowed = what === "Tool" ? member.allowsTool(name) : member.server.rules?.prompt(name) !== false;
+  if (member.server.rules && CONTROL.test(name)) return notFound;
+  const isAllowed = what === "tool" ? member.allowsTool(name) : member.server.rules?.prompt(name) !== false;
   if (isAllowed === undefined) return unlisted;
   if (!isAllowed) return notFound;
   return { kind: "member", member, request: { ...request, params: withName(name) } };
@@ -89,8 +96,9 @@ function byUri(
   withUri: (uri: string) => Params,
 ): Target {
   if (typeof uri !== "string") return refused("The parameter uri is missing");
-  const notFound = refused(`Resource not found: ${uri}`);
-  const allows = ({ server }: Member, own: string): boolean => server.rules?.resource(own) !== false;
+  const notFound = refused("Resource not found");
+  const allows = ({ server: { rules } }: Member, own: string): boolean =>
+    !rules || (!CONTROL.test(own) && (own.includes("{") ? rules.template(own) : rules.resource(own)));
   if (owned) {
     if (!allows(owned.member, owned.uri)) return notFound;
     return { kind: "member", member: owned.member, request: { ...request, params: withUri(owned.uri) } };

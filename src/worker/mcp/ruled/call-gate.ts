@@ -20,8 +20,9 @@ export class CallGate {
   readonly #limits: CallLimits;
   readonly #clock: Clock;
   #running = 0;
-  /** When the calls of the last minute began, oldest first; never more than the limit. */
+  /** When calls began, oldest first. Those before `#first` are more than a minute old; they are never more than the others. */
   #begun: number[] = [];
+  #first = 0;
 
   constructor(limits: CallLimits, clock: Clock) {
     this.#limits = limits;
@@ -34,10 +35,9 @@ export class CallGate {
     if (parallel !== undefined && this.#running >= parallel) return { limit: "parallel", retryAfterS: 1 };
     if (requestsPerMinute !== undefined) {
       const now = this.#clock.elapsed();
-      const left = this.#begun.findIndex((at) => now - at < WINDOW_MS);
-      this.#begun = left === -1 ? [] : this.#begun.slice(left);
-      if (this.#begun.length >= requestsPerMinute) {
-        const waitMs = (this.#begun[0] ?? now) + WINDOW_MS - now;
+      this.#forgetBefore(now - WINDOW_MS);
+      if (this.#begun.length - this.#first >= requestsPerMinute) {
+        const waitMs = (this.#begun[this.#first] ?? now) + WINDOW_MS - now;
         return { limit: "requests_per_minute", retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) };
       }
       this.#begun.push(now);
@@ -48,5 +48,12 @@ export class CallGate {
       if (!isOver) this.#running -= 1;
       isOver = true;
     };
+  }
+
+  #forgetBefore(time: number): void {
+    while (this.#first < this.#begun.length && (this.#begun[this.#first] ?? 0) <= time) this.#first += 1;
+    if (this.#first * 2 <= this.#begun.length) return;
+    this.#begun = this.#begun.slice(this.#first);
+    this.#first = 0;
   }
 }

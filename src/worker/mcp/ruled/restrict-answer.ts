@@ -2,7 +2,7 @@ import type { Answer } from "../../../answering/opening.ts";
 import { isRecord, parseJson } from "../../../json/parse.ts";
 import type { HeaderPairs } from "../../../wire/heads.ts";
 import { isEventStreamType } from "../../../wire/response-progress.ts";
-import { FailedCall } from "../../backend.ts";
+import { discardAnswer, FailedCall } from "../../backend.ts";
 import { MAX_MESSAGE_BYTES } from "../bridge/peer.ts";
 import type { RuleSet } from "../rules.ts";
 import { decodedBody } from "./decoded-body.ts";
@@ -12,6 +12,8 @@ import { type Rewrite, SseRewriter } from "./sse-rewriter.ts";
 import { readWhole } from "./whole-body.ts";
 
 const encoder = new TextEncoder();
+/** The beginning of an object or a list, also in UTF-16 or UTF-32, which some clients recognise. */
+const MAYBE_JSON = /^[\s\ufeff\ufffd\0]*[[{]/;
 const LIST_CHANGED = /^notifications\/\w+\/list_changed$/;
 
 /** How answers are restricted. */
@@ -29,7 +31,7 @@ export interface Restriction {
 export async function restrictAnswer(answer: Answer, restriction: Restriction): Promise<Answer> {
   const { room } = restriction;
   if (answer.body === null) return answer;
-  const body = decodedBody(answer.body, answer.headers);
+  const body = await decodedOf(answer.body, answer);
   const headers = without(answer.headers, ["content-encoding", "content-length", "etag"]);
   if (answer.headers.some(([name, value]) => name.toLowerCase() === "content-type" && isEventStreamType(value))) {
     return { ...answer, headers, body: restrictedEvents(toStream(body), restriction) };
@@ -47,6 +49,16 @@ export async function restrictAnswer(answer: Answer, restriction: Restriction): 
     return { ...answer, headers: cache, body: out };
   } finally {
     release();
+  }
+}
+
+/** The body without its encoding. One that cannot be looked at is given up. */
+async function decodedOf(body: NonNullable<Answer["body"]>, answer: Answer): Promise<NonNullable<Answer["body"]>> {
+  try {
+    return decodedBody(body, answer.headers);
+  } catch (error) {
+    await discardAnswer(answer);
+    throw error;
   }
 }
 
@@ -91,10 +103,14 @@ function restrictedEvents(source: ReadableStream<Uint8Array>, restriction: Restr
   );
 }
 
-/** The JSON of a body or an event, changed where the rules say so. What is no JSON is no list for any client. */
+/** The JSON of a body or an event, changed where the rules say so. Throws for what some client might read as JSON. */
 function rewrite(text: string, { rules, onListChanged }: Restriction): ReturnType<Rewrite> {
   const message = parseJson(text);
-  if (message === undefined) return "same";
+  if (message === undefined) {
+    // Python reads NaN, for example. A page or a path is no message for anybody.
+    if (MAYBE_JSON.test(text)) throw failure("the MCP server's answer is not valid JSON, so it cannot be restricted");
+    return "same";
+  }
   if (isRecord(message) && LIST_CHANGED.test(String(message["method"]))) onListChanged();
   const becomes = restricted(message, rules);
   if (becomes === undefined) return "none";

@@ -21,7 +21,7 @@ export interface RuledOptions {
   readonly auditArguments: boolean;
   /** Undefined where the relay cannot know the tools, because it has no access to the MCP server. */
   readonly facts: ToolFacts | undefined;
-  /** Binds sessions to callers. Sessions survive a restart of the worker if it stays the same. */
+  /** Binds sessions to callers, for as long as it stays the same. */
   readonly secret: string;
   readonly clock: Clock;
 }

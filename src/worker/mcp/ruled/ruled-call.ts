@@ -93,9 +93,10 @@ export class RuledCall {
   /** Counts a call. Returns what ends it, or the answer to a caller who has called too much. */
   #enter({ id, method }: ClientMessage, called: McpCalled): (() => void) | Answer {
     const { gate } = this.#options.terms;
-    // Notifications and a client's responses belong to calls that have been counted.
-    const entered = gate && id !== undefined && method !== undefined && enter(gate, method);
-    if (!entered) return () => {};
+    // Notifications and a client's responses belong to calls that have been counted. Some servers serve calls without an id.
+    const isCounted = method !== undefined && !method.startsWith("notifications/");
+    const entered = isCounted && gate ? enter(gate, method) : undefined;
+    if (entered === undefined) return () => {};
     if (typeof entered === "function") return entered;
     const { limit, retryAfterS } = entered;
     const what = limit === "parallel" ? "so many calls at once" : "so many requests per minute";

@@ -11,7 +11,7 @@ export interface SessionSeals {
 /** 128 bits, which cannot be guessed. */
 const TAG_BYTES = 16;
 
-/** The seals hold for as long as `secret` stays the same, also over a restart, and take no memory. */
+/** The seals take no memory, and hold for as long as `secret` stays the same. */
 export function createSessionSeals(secret: string): SessionSeals {
   const tagOf = (session: string, caller: string): string =>
     createHmac("sha256", `moorage session ${secret}`)

@@ -298,7 +298,7 @@ describe("a file with MCP servers", () => {
   files:
     command: x
     tools: ["*", "!delete_*"]
-    excludeTools: [format]
+    excludeTools: ["format(disk *)"]
     disabledTools: []
     audit_arguments: true
     callers:

@@ -1,0 +1,96 @@
+import { expect, test } from "bun:test";
+import { gather, type Question } from "../../../../../src/worker/mcp/hub/gather.ts";
+import { Member } from "../../../../../src/worker/mcp/hub/member.ts";
+import { FakeClock } from "../../../../support/fake-clock.ts";
+
+function rig(count: number) {
+  const clock = new FakeClock();
+  const openPeer = () => {
+    throw new Error("nothing is opened here");
+  };
+  const members = Array.from({ length: count }, (_, at) => {
+    return new Member({ key: `s${at}`, openPeer, maybeStateless: false }, `s${at}`, clock);
+  });
+  const ask = () => {
+    const takes: ((answer: string) => void)[] = [];
+    const cancelled: number[] = [];
+    const done: (readonly string[])[] = [];
+    const late: string[] = [];
+    const questions = members.map((member, at): Question<string> => {
+      return {
+        member,
+        ask: (take) => {
+          takes[at] = take;
+          return () => cancelled.push(at);
+        },
+      };
+    });
+    const cancel = gather(questions, {
+      clock,
+      onDone: (answers) => done.push([...answers.values()]),
+      onLate: (_member, answer) => late.push(answer),
+    });
+    return { takes, cancelled, done, late, cancel };
+  };
+  return { clock, members, ask };
+}
+
+test("the answer comes with the last server's", () => {
+  const { ask } = rig(2);
+  const { takes, done } = ask();
+  takes[1]?.("b");
+  expect(done).toEqual([]);
+  takes[0]?.("a");
+  expect(done).toEqual([["b", "a"]]);
+});
+
+test("a server that hangs delays one answer, and hardly the next", () => {
+  const { clock, ask } = rig(3);
+  const first = ask();
+  first.takes[0]?.("a");
+  first.takes[1]?.("b");
+  clock.advance(9999);
+  expect(first.done).toEqual([]);
+  clock.advance(1);
+  expect(first.done).toEqual([["a", "b"]]);
+  const second = ask();
+  clock.advance(1000);
+  second.takes[0]?.("a");
+  second.takes[1]?.("b");
+  clock.advance(250);
+  expect(second.done).toEqual([["a", "b"]]);
+});
+
+test("a late answer is told, and its server is waited for again once it is in time", () => {
+  const { clock, members, ask } = rig(2);
+  const first = ask();
+  first.takes[0]?.("a");
+  clock.advance(10_000);
+  first.takes[1]?.("late");
+  expect(first.late).toEqual(["late"]);
+  expect(members[1]?.isTrusted).toBe(false);
+  const second = ask();
+  second.takes[1]?.("b");
+  second.takes[0]?.("a");
+  expect(second.done).toEqual([["b", "a"]]);
+  expect(members[1]?.isTrusted).toBe(true);
+});
+
+test("a single server that was late is waited for", () => {
+  const { clock, ask } = rig(1);
+  ask();
+  clock.advance(10_000);
+  const again = ask();
+  clock.advance(9000);
+  again.takes[0]?.("a");
+  expect(again.done).toEqual([["a"]]);
+});
+
+test("cancelling cancels every question, and nothing comes after it", () => {
+  const { clock, ask } = rig(2);
+  const { cancel, cancelled, done } = ask();
+  cancel();
+  clock.advance(20_000);
+  expect(cancelled).toEqual([0, 1]);
+  expect(done).toEqual([]);
+});

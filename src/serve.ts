@@ -198,7 +198,9 @@ async function join(config: Config, deps: Deps, local: StoredRecords | undefined
 async function identityOf(config: Config, deps: Deps): Promise<IdentityProvider | undefined> {
   const { oidcIssuer: issuer, oidcClientId: clientId, oidcClientSecret: clientSecret } = config;
   if (issuer === undefined || clientId === undefined) return undefined;
-  const claims = [config.oidcAdminClaims, config.oidcViewerClaims, config.oidcCallerClaims].flat().map(({ claim }) => claim);
+  const claims = [config.oidcAdminClaims, config.oidcViewerClaims, config.oidcCallerClaims]
+    .flat()
+    .map(({ claim }) => claim);
   // A server without an issuer does not load the client of OpenID Connect.
   const { openIssuer } = await import("./oidc/issuer.ts");
   return openIssuer({ issuer, clientId, clientSecret, claims }, deps);

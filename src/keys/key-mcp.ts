@@ -2,35 +2,11 @@ import * as v from "valibot";
 import type { RelayTerms } from "../auth/caller.ts";
 import { isMatch, toGlob } from "../system/globs.ts";
 import { MAX_RULE_CHARS, MAX_RULES, type McpRules, RULE_LISTS } from "../wire/mcp-call.ts";
+import type { KeyMcp } from "./key-terms.ts";
 import { changes, MAX_RATE } from "./limit-spec.ts";
 import { amountField, removable } from "./spec-fields.ts";
 
 // What a client's key allows at connector relays: those that leave it to this server who may call.
-
-/** An absent member restricts nothing. */
-export interface KeyMcp {
-  /** Globs of the ids of relays. */
-  readonly relays?: readonly string[] | undefined;
-  /** What the key may use of these relays: see `McpRules`. */
-  readonly tools?: readonly string[] | undefined;
-  readonly prompts?: readonly string[] | undefined;
-  readonly resources?: readonly string[] | undefined;
-  /** Calls that may run at once, without streams that only listen. */
-  readonly parallel?: number | undefined;
-  readonly requestsPerMinute?: number | undefined;
-}
-
-const patterns = v.optional(v.array(v.string()));
-
-/** The terms as they are kept. */
-export const keptMcp = v.object({
-  relays: patterns,
-  tools: patterns,
-  prompts: patterns,
-  resources: patterns,
-  parallel: v.optional(v.number()),
-  requestsPerMinute: v.optional(v.number()),
-} satisfies Record<keyof KeyMcp, v.GenericSchema>);
 
 const PATTERN_FORM = `text of 1 to ${MAX_RULE_CHARS} characters in one line, in which * stands for any characters`;
 const patternField = v.pipe(

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { type KeyEntry, type KeyKind, KIND_NAMES } from "./key-entry.ts";
-import { type KeyMcp, mcpFields, mcpSchema, NO_MCP, toMcp } from "./key-mcp.ts";
-import type { KeyLimits, KeyTerms } from "./key-terms.ts";
+import { mcpFields, mcpSchema, NO_MCP, toMcp } from "./key-mcp.ts";
+import type { KeyLimits, KeyMcp, KeyTerms } from "./key-terms.ts";
 import { changes, limitFields, limitsSchema, MAX_RATE, NO_LIMITS, toLimits } from "./limit-spec.ts";
 import { type Read, wrong } from "./spec-faults.ts";
 import {

@@ -1,6 +1,5 @@
 import * as v from "valibot";
 import type { CallerClass } from "../auth/caller.ts";
-import { type KeyMcp, keptMcp } from "./key-mcp.ts";
 
 /** What a request does at a limit that is not a used-up budget: it waits for its turn, or it is refused. */
 export type OnLimit = "wait" | "refuse";
@@ -23,6 +22,19 @@ export interface KeyLimits {
   readonly timezone?: string | undefined;
   /** `wait` unless given. */
   readonly onLimit?: OnLimit | undefined;
+}
+
+/** What a client's key allows at connector relays. An absent member restricts nothing. */
+export interface KeyMcp {
+  /** Globs of the ids of relays. */
+  readonly relays?: readonly string[] | undefined;
+  /** What the key may use of these relays: see `McpRules`. */
+  readonly tools?: readonly string[] | undefined;
+  readonly prompts?: readonly string[] | undefined;
+  readonly resources?: readonly string[] | undefined;
+  /** Calls that may run at once, without streams that only listen. */
+  readonly parallel?: number | undefined;
+  readonly requestsPerMinute?: number | undefined;
 }
 
 /** What a key allows to its holder. An operator may change all of it while the key exists. */
@@ -71,6 +83,17 @@ const limitsSchema = v.object({
   timezone: text,
   onLimit: v.optional(v.picklist(["wait", "refuse"])),
 } satisfies Record<keyof KeyLimits, v.GenericSchema>);
+
+const patterns = v.optional(v.array(v.string()));
+
+const keptMcp = v.object({
+  relays: patterns,
+  tools: patterns,
+  prompts: patterns,
+  resources: patterns,
+  parallel: v.optional(v.number()),
+  requestsPerMinute: v.optional(v.number()),
+} satisfies Record<keyof KeyMcp, v.GenericSchema>);
 
 /** The members of terms as they are kept. What was kept was checked before, so their bounds are not repeated here. */
 export const keptTerms = {

@@ -1,6 +1,6 @@
 import type { AlpineApi } from "./alpine.js";
-import { createMcpCalls } from "./mcp-calls.ts";
 import { createCatalog } from "./catalog.ts";
+import { createMcpCalls } from "./mcp-calls.ts";
 import { createPastJobs } from "./past-jobs.ts";
 import { createChat } from "./try-chat.ts";
 import { createEmbed } from "./try-embed.ts";

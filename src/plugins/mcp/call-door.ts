@@ -1,20 +1,15 @@
 import type { ActiveCaller } from "../../auth/caller.ts";
 import type { CalledRelay, Entered } from "../../auth/connector-door.ts";
 import { bearerIn } from "../../wire/bearer.ts";
-import type { McpCaller } from "../../wire/mcp-call.ts";
 import { METADATA_PATH } from "../../wire/mcp-metadata.ts";
-import type { McpCall, McpPorts } from "./call.ts";
+import type { KnownCaller, McpCall, McpPorts } from "./call.ts";
 import { foundConnector } from "./connectors.ts";
 import type { RelayPath } from "./relay-path.ts";
 import type { FoundRelay } from "./relays.ts";
 import { publicUrlOf } from "./resource.ts";
 
 /** Who calls, as a relay is told. */
-export interface CallIdentity {
-  /** The caller whom this server has let in; undefined at a relay that checks its callers itself. */
-  readonly as: McpCaller | undefined;
-  /** Whether the bearer token is for this server alone, so that the relay must not see it. */
-  readonly isBearerOurs: boolean;
+export interface CallIdentity extends KnownCaller {
   /** Counts a call towards the limits of the caller's key until the returned function is called. */
   begin(): () => void;
   readonly grantId: string | undefined;

@@ -5,10 +5,10 @@ import type { Visit } from "../../http/visit.ts";
 import type { Deps } from "../../system/deps.ts";
 import type { ExchangeRequest } from "../../tunnel/exchange.ts";
 import type { HeaderPairs } from "../../wire/heads.ts";
+import type { McpCaller } from "../../wire/mcp-call.ts";
 import { MAX_TEXT_CHARS } from "../../wire/names.ts";
 import type { PeerOrder } from "../../wire/peer-heads.ts";
 import type { Body } from "../../wire/pump.ts";
-import type { CallIdentity } from "./call-door.ts";
 import { toRelayHeaders } from "./headers.ts";
 import type { McpArea } from "./mcp-area.ts";
 import type { PublicNames } from "./public-names.ts";
@@ -40,7 +40,15 @@ export interface ReadCall {
   readonly facts: RpcFacts;
   /** The URL that a client's OAuth token is for; undefined if the MCP server certainly takes none. */
   readonly resource: string | undefined;
-  readonly identity: Pick<CallIdentity, "as" | "isBearerOurs">;
+  readonly identity: KnownCaller;
+}
+
+/** What is known of the caller when a call is written for its relay. */
+export interface KnownCaller {
+  /** The caller whom this server has let in; undefined at a relay that checks its callers itself. */
+  readonly as: McpCaller | undefined;
+  /** Whether the bearer token is for this server alone, so that the relay must not see it. */
+  readonly isBearerOurs: boolean;
 }
 
 /** Returns a request for a relay as it is sent to the server that has the relay. */

@@ -1,4 +1,5 @@
 import type { Backend } from "../../answering/opening.ts";
+import { asksForInventory } from "./serve-inventory.ts";
 
 /**
  * A backend for callers whom the server has let in. A call of which the server does not say who it is has come through a server
@@ -7,7 +8,8 @@ import type { Backend } from "../../answering/opening.ts";
 export function letInOnly(backend: Backend): Backend {
   return {
     open(head) {
-      if (head.caller !== undefined) return backend.open(head);
+      // The server asks for the inventory itself, and no caller can.
+      if (head.caller !== undefined || asksForInventory(head)) return backend.open(head);
       return {
         kind: "answer",
         status: 403,

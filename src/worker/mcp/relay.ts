@@ -12,6 +12,7 @@ import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { weakCallers } from "./callers-field.ts";
 import { endpointOnly } from "./endpoint-only.ts";
+import { letInOnly } from "./let-in.ts";
 import type { Access, McpServer, McpSource } from "./mcp-server.ts";
 import type { Served } from "./open-servers.ts";
 import { ReachWatch } from "./reach-check.ts";
@@ -55,6 +56,7 @@ export function serveRelay(
     });
   }
   warnAboutWeakTokens(access, deps.log);
+  const served = searchable(source, restricted(server, upstream, { deps }), deps);
   let isPrinted = false;
   const dialer: Dialer = new Dialer({
     kind: "mcp",
@@ -75,7 +77,7 @@ export function serveRelay(
       },
       update: () => health.update(),
     },
-    backend: endpointOnly(searchable(source, restricted(server, upstream, { deps }), deps)),
+    backend: endpointOnly(access.kind === "connector" ? letInOnly(served) : served),
     requestTimeoutMs: settings.requestTimeoutMs ?? SILENCE_MS,
     onUnreachable: () => reach?.look(),
     load: createLoadSampler(),

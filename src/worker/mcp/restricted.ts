@@ -2,8 +2,7 @@ import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { guarded } from "./guard.ts";
 import { createInventory, type Inventory } from "./inventory.ts";
-import { letInOnly } from "./let-in.ts";
-import type { Access, McpServer } from "./mcp-server.ts";
+import type { McpServer } from "./mcp-server.ts";
 import { ruled } from "./ruled/ruled-backend.ts";
 import { compileRules, intersect } from "./rules.ts";
 import { withInventory } from "./serve-inventory.ts";
@@ -32,10 +31,5 @@ export function restricted(
     secret: ids.secret(),
     clock,
   });
-  return withInventory(admitted(backend, access), lists, forAll);
-}
-
-function admitted(backend: Backend, access: Access): Backend {
-  if (access.kind === "token") return guarded(backend, access.token);
-  return access.kind === "connector" ? letInOnly(backend) : backend;
+  return withInventory(access.kind === "token" ? guarded(backend, access.token) : backend, lists, forAll);
 }

@@ -244,12 +244,15 @@ test("a server without DATA_DIR refuses to create keys, and lists those of its f
   expect(await run("keys", "revoke", "ci")).toMatchObject({ code: 1, err: expect.stringContaining("KEYS_FILE") });
 }, 60_000);
 
-test.each(["keys", "usage", "mcp", "audit"])("moorage %s --help says how it is called and where it acts", async (command) => {
-  const { out, code } = await moorage({}, command, "--help");
-  expect(out).toContain(`Usage: moorage ${command}`);
-  expect(out).toContain("ADMIN_KEY");
-  expect(code).toBe(0);
-});
+test.each(["keys", "usage", "mcp", "audit"])(
+  "moorage %s --help says how it is called and where it acts",
+  async (command) => {
+    const { out, code } = await moorage({}, command, "--help");
+    expect(out).toContain(`Usage: moorage ${command}`);
+    expect(out).toContain("ADMIN_KEY");
+    expect(code).toBe(0);
+  },
+);
 
 test("limits of tenants are set, changed one by one and removed, with and without a running server", async () => {
   const data = join(directory(), "data");

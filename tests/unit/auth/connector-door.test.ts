@@ -29,8 +29,8 @@ beforeEach(() => {
     made: book.sources,
     connectorTokens: () => ({
       verify: async (resource, token) => grants.get(`${resource} ${token}`),
+      isOurs: () => false,
       hasForm: (token) => token.startsWith("token-"),
-      isOurs: (token) => token.startsWith("token-"),
       isWithoutKeys: false,
       metadataFor: () => ({}),
     }),

@@ -329,6 +329,7 @@ module.exports = {
       "^src/(config|plugins|serve)\\.ts$",
       // A command for operators answers in place of a server that does not run, so it is built from the same routes.
       "^src/(admin|audit|calls|http|keys|limits|store|usage)/",
+      "^src/oauth/(grant-routes|grant-uses|grants|oauth-table)\\.ts$",
       "^src/auth/caller\\.ts$",
       "^src/plugin/route-context\\.ts$",
       "^src/wire/clean-text\\.ts$",

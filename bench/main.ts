@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { measureAudio } from "./audio.ts";
+import { measureCalls } from "./calls.ts";
 import { Children } from "./children.ts";
 import { measureCluster } from "./cluster/cluster.ts";
 import { measureAgainst } from "./compare.ts";
@@ -36,6 +37,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map<string, Part>([
   ["viewers", measureViewers],
   ["start", measureStart],
   ["usage", measureUsage],
+  ["calls", measureCalls],
   ["keys", measureKeys],
 ]);
 

@@ -28,7 +28,7 @@ import { interleave } from "./rounds.ts";
 const HELD = 200;
 const JSON_TYPE = { "content-type": "application/json" };
 /** The headers of a client of the 2025 era within a session. */
-const MCP_HEADERS = {
+export const MCP_HEADERS = {
   ...JSON_TYPE,
   accept: "application/json, text/event-stream",
   "mcp-protocol-version": "2025-11-25",
@@ -107,7 +107,7 @@ function waysOf(server: MoorageServer, upstream: string, direct: CallTarget, rel
 }
 
 /** Starts a relay as its users do. Resolves when the server knows it. */
-function startRelay(children: Children, server: MoorageServer, backend: Helper): Promise<Child> {
+export function startRelay(children: Children, server: MoorageServer, backend: Helper): Promise<Child> {
   const args = ["src/worker/main.ts", "mcp", "--server", server.url, "--url", `${backend.greeting.url}/mcp`];
   return children.program([...args, "--id", "bench"], { CLIENT_KEY, LOG_FORMAT: "json" }, "link.opened");
 }

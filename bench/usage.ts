@@ -13,6 +13,7 @@ import type { Children } from "./children.ts";
 import { type KeyChats, measureKeyChats } from "./key-chats.ts";
 import { median, ratios, spread } from "./numbers.ts";
 import type { PartResult } from "./report.ts";
+import { watchTurns } from "./turns.ts";
 
 const CELLS = 10_000;
 /** The goals for the longest pause, and for what `DATA_DIR` and limits add to a small chat. */
@@ -171,19 +172,6 @@ async function pausesOf(records: UsageRecords, rounds: number): Promise<Pauses> 
     rows: rows ?? 0,
     questionMs: question.totalMs,
   };
-}
-
-/** Turns the event loop until the condition holds, and measures its turns. */
-async function watchTurns(isOver: () => boolean): Promise<{ readonly longestMs: number; readonly totalMs: number }> {
-  const startedAt = Bun.nanoseconds();
-  let longest = 0;
-  for (let last = Bun.nanoseconds(); !isOver(); ) {
-    await new Promise((resolve) => setImmediate(resolve));
-    const now = Bun.nanoseconds();
-    longest = Math.max(longest, now - last);
-    last = now;
-  }
-  return { longestMs: longest / 1e6, totalMs: (Bun.nanoseconds() - startedAt) / 1e6 };
 }
 
 function rowOfChats(what: string, own: readonly number[], { memory, created }: KeyChats): string[] {

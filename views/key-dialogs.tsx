@@ -79,6 +79,17 @@ export function KeyFormDialog(): string {
             />
           </div>
         </fieldset>
+        <fieldset x-show="has('mcp_tools')">
+          <legend>MCP relays whose callers sign in here</legend>
+          <div class="fields three">
+            <Field name="mcp_relays" label="Relays" placeholder="all, or files, git-*" />
+            <Field name="mcp_tools" label="Tools" placeholder="all, or read_*, @read-only" />
+            <Field name="mcp_prompts" label="Prompts" placeholder="all, or none" />
+            <Field name="mcp_resources" label="Resources" placeholder="all, or file:///docs/*" />
+            <Field name="mcp_parallel" label="Calls at once" placeholder="any number" />
+            <Field name="mcp_requests_per_minute" label="Calls per minute" placeholder="any number" />
+          </div>
+        </fieldset>
         <FormProblem />
         <div class="buttons">
           <CancelButton dialog="key-form" />

@@ -1,5 +1,6 @@
 /** @jsxImportSource @kitajs/html */
 import { AuditTable } from "./audit.tsx";
+import { GrantTable } from "./grants.tsx";
 import { KeyDetails, KeyFormDialog, RotateDialog, ShownKeyDialog } from "./key-dialogs.tsx";
 import { LimitBars } from "./limit-bars.tsx";
 import { Part, PluginSection, ProblemLine } from "./parts/parts.tsx";
@@ -9,8 +10,14 @@ import { TenantTable } from "./tenants.tsx";
 /** Where a server has keys beside those of its settings: keys that it creates and keeps, only those of a file, or none. */
 export type Keeping = "made" | "file" | "none";
 
+export interface KeysProps {
+  readonly keeping: Keeping;
+  /** Whether programs can be let in to MCP servers here. */
+  readonly hasGrants: boolean;
+}
+
 /** The section on keys: who may use the server, how much, and what operators changed. */
-export function Keys({ keeping }: { readonly keeping: Keeping }): string {
+export function Keys({ keeping, hasGrants }: KeysProps): string {
   return (
     <PluginSection
       id="keys"
@@ -19,6 +26,7 @@ export function Keys({ keeping }: { readonly keeping: Keeping }): string {
       parts={[
         { id: "keys", label: "Keys" },
         ...(keeping === "none" ? [] : [{ id: "tenants", label: "Tenants" }]),
+        ...(hasGrants ? [{ id: "grants", label: "Programs" }] : []),
         { id: "audit", label: "Audit trail" },
       ]}
     >
@@ -29,6 +37,13 @@ export function Keys({ keeping }: { readonly keeping: Keeping }): string {
         <Part id="tenants">
           <TenantTable areMade={keeping === "made"} />
         </Part>
+      )}
+      {hasGrants ? (
+        <Part id="grants">
+          <GrantTable />
+        </Part>
+      ) : (
+        ""
       )}
       <Part id="audit">
         <AuditTable />

@@ -1,5 +1,5 @@
 /** @jsxImportSource @kitajs/html */
-import { type Keeping, Keys } from "./keys.tsx";
+import { Keys, type KeysProps } from "./keys.tsx";
 import { Overview, type OverviewProps } from "./overview.tsx";
 import { Usage } from "./usage.tsx";
 
@@ -25,9 +25,9 @@ export function firstSection(props: OverviewProps): StateSection {
 }
 
 /** The sections after those of the plugins, over all of which they are. */
-export function lastSections(keeping: Keeping): readonly LaterSection[] {
+export function lastSections(keys: KeysProps): readonly LaterSection[] {
   return [
-    { id: "keys", label: "Keys", render: () => (<Keys keeping={keeping} />) as string },
+    { id: "keys", label: "Keys", render: () => (<Keys {...keys} />) as string },
     { id: "usage", label: "Usage", render: () => (<Usage />) as string },
   ];
 }

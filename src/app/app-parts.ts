@@ -24,16 +24,6 @@ export interface AppParts {
 /** What the server uses of its cluster. */
 export type AppCluster = Pick<
   Cluster,
-  | "ports"
-  | "sights"
-  | "limits"
-  | "keyUses"
- 
-  | "judgeOwners"
-  | "takeKeys"
-  | "takeKeysFile"
-  | "watch"
-  | "drain"
-  | "close"
+  "ports" | "sights" | "limits" | "keyUses" | "judgeOwners" | "takeKeys" | "takeKeysFile" | "watch" | "drain" | "close"
 > &
   Partial<Pick<Cluster, "oauth">>;

@@ -51,8 +51,8 @@ export interface ConnectorDoor extends Holders {
   clientOf(visit: Visit): Caller | undefined;
   /** Returns what a caller may use of a relay. */
   accessAt(caller: Caller, relay: ConnectorRelay): HolderAccess;
-  /** Whether a text is a client's key of this server, which MUST NOT be passed on to a relay. */
-  isKey(text: string): boolean;
+  /** Whether a text is a client's key or a token of this server, which MUST NOT be passed on to a relay. */
+  isOurs(text: string): boolean;
   /** Returns the metadata by which clients find out how to sign in to a relay; undefined if they can only send keys. */
   metadataFor(resource: string, origin: string): object | undefined;
 }
@@ -151,7 +151,7 @@ export function createConnectorDoor(parts: ConnectorDoorParts): ConnectorDoor {
         .map((key) => gates().api.find(key))
         .find((caller) => caller !== undefined),
     accessAt,
-    isKey: (text) => keys().find(sha256(text)) !== undefined,
+    isOurs: (text) => keys().find(sha256(text)) !== undefined || tokens()?.isOurs(text) === true,
     metadataFor: (resource, origin) => tokens()?.metadataFor(resource, origin),
     holderOf(visit, key) {
       const caller = gates().api.admitKeys(visit, key === "" ? [] : [key]);

@@ -43,9 +43,10 @@ export class RelayLimits {
     if (parallel !== undefined && use.running + this.#countElsewhere(runningOf(name)) >= parallel)
       throw tooManyRunning(parallel);
     if (requestsPerMinute !== undefined) {
-      const begun = use.recent.sum(now) + this.#countElsewhere(begunOf(name));
-      // What other servers count leaves them at an unknown time.
-      if (begun >= requestsPerMinute) throw tooFast(requestsPerMinute, use.recent.msUntil(requestsPerMinute - 1, now));
+      const elsewhere = this.#countElsewhere(begunOf(name));
+      // What other servers count leaves them at an unknown time, so the time is until there is room here beside it.
+      if (use.recent.sum(now) + elsewhere >= requestsPerMinute)
+        throw tooFast(requestsPerMinute, use.recent.msUntil(Math.max(0, requestsPerMinute - 1 - elsewhere), now));
       use.recent.add(1, now);
       this.#elsewhere?.changed(begunOf(name), use.recent.sum(now), requestsPerMinute);
     }

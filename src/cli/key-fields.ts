@@ -25,6 +25,22 @@ export const LIMIT_FLAGS = {
   },
 } as const satisfies Flags;
 
+/** What a key may do at relays that leave it to the server who may call. Each is the field of `mcp` behind its first part. */
+const MCP_FLAGS = {
+  "mcp-relays": {
+    value: "globs",
+    help: "Relays with --access connector that may be called, by their ids (default: all).",
+  },
+  "mcp-tools": {
+    value: "globs",
+    help: "Tools that may be used there, such as read_*,@read-only,!read_secrets (default: all; an empty text: none).",
+  },
+  "mcp-prompts": { value: "globs", help: "Prompts that may be used there." },
+  "mcp-resources": { value: "globs", help: "URIs of resources that may be read there." },
+  "mcp-parallel": { value: "n", help: "Calls there that may run at the same time; further ones are refused." },
+  "mcp-requests-per-minute": { value: "n", help: "Calls there within any 60 seconds; further ones are refused." },
+} as const satisfies Flags;
+
 export const TERM_FLAGS = {
   tenant: { value: "name", help: "Group that the key belongs to, and shares one place in the queue with." },
   models: { value: "globs", help: "Models that may be used, comma separated, such as qwen*,llama3:8b (default: all)." },
@@ -36,10 +52,11 @@ export const TERM_FLAGS = {
   "max-slots": { value: "n", help: "For a worker's key: the most slots of the worker." },
   "expires-at": { value: "time", help: "When the key expires, such as 2027-01-31T00:00:00Z (default: never)." },
   "expires-in": { value: "duration", help: "How long the key is valid from now on, such as 90d." },
+  ...MCP_FLAGS,
   ...LIMIT_FLAGS,
 } as const satisfies Flags;
 
-const LISTS: readonly string[] = ["models", "tenants"];
+const LISTS: readonly string[] = ["models", "tenants", "mcp-relays", "mcp-tools", "mcp-prompts", "mcp-resources"];
 
 /**
  * Returns the request that flags stand for. With `isPatch`, the value `none` takes a field away. `now` is in milliseconds
@@ -48,14 +65,20 @@ const LISTS: readonly string[] = ["models", "tenants"];
 export function fieldsOf(values: ReadonlyMap<string, readonly string[]>, isPatch: boolean, now: number): object {
   const fields: Record<string, unknown> = {};
   const limits: Record<string, unknown> = {};
+  const mcp: Record<string, unknown> = {};
   for (const [flag, given] of values) {
     if (!Object.hasOwn(TERM_FLAGS, flag)) continue;
     const last = given.at(-1) ?? "";
     const value = isPatch && last === "none" ? null : valueIn(flag, given, last, now);
     if (Object.hasOwn(LIMIT_FLAGS, flag)) limits[flag.replaceAll("-", "_")] = value;
+    else if (Object.hasOwn(MCP_FLAGS, flag)) mcp[flag.replace("mcp-", "").replaceAll("-", "_")] = value;
     else fields[flag === "expires-in" ? "expires_at" : flag.replaceAll("-", "_")] = value;
   }
-  return Object.keys(limits).length > 0 ? { ...fields, limits } : fields;
+  return {
+    ...fields,
+    ...(Object.keys(limits).length > 0 && { limits }),
+    ...(Object.keys(mcp).length > 0 && { mcp }),
+  };
 }
 
 function valueIn(flag: string, given: readonly string[], last: string, now: number): unknown {

@@ -43,6 +43,7 @@ export function tenantsTable(tenants: readonly Json[]): string {
 export function keyFieldsText(key: Json): string {
   const former = Array.isArray(key["former"]) ? key["former"].filter(isRecord) : [];
   const optional = {
+    ...mcpFields(key),
     "user header": key["user_header"],
     prefer: key["prefer"],
     tenants: key["tenants"] === null ? null : listText(key["tenants"], ""),
@@ -72,6 +73,16 @@ export function keyFieldsText(key: Json): string {
     expires: timeText(key["expires_at"]),
   });
   return `${head}\n${limitsTable(key)}`;
+}
+
+/** Returns what a key may do at relays, by the flags that set it. */
+function mcpFields({ mcp }: Json): Readonly<Record<string, string>> {
+  if (!isRecord(mcp)) return {};
+  const fields = Object.entries(mcp).map(([name, value]) => {
+    const words = Array.isArray(value) ? value.map(text).join(",") || "none" : text(value);
+    return [`mcp ${name.replaceAll("_", " ")}`, words] as const;
+  });
+  return Object.fromEntries(fields);
 }
 
 /** Formats the limits of a key, with what is used of each. */

@@ -19,6 +19,10 @@ import { KeyWriter } from "../keys/key-writer.ts";
 import { TenantBook } from "../keys/tenant-book.ts";
 import { Calendar } from "../limits/calendar.ts";
 import { tenantId } from "../limits/holder.ts";
+import { grantRoutes } from "../oauth/grant-routes.ts";
+import { GrantUses } from "../oauth/grant-uses.ts";
+import { createGrants } from "../oauth/grants.ts";
+import { OAuthTable } from "../oauth/oauth-table.ts";
 import { NO_VISIT } from "../plugin/route-context.ts";
 import { createRecords } from "../store/records.ts";
 import { openStore } from "../store/store.ts";
@@ -53,6 +57,7 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
   });
   // Only the server removes calls, by its own setting.
   const calls = new CallReader({ clock, records: records.calls(), unwritten: () => [] });
+  const programs = new OAuthTable({ clock, keep: records.oauth() });
   const caller = createCaller("cli");
   const auth = {
     addressOf: () => undefined,
@@ -90,14 +95,29 @@ export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {
       }),
     )
     .use(usageRoutes({ auth, clock, usage: new AllUsage({ clock, usage }), nameOfKey: (key) => book.get(key)?.name }))
+    .use(
+      grantRoutes({
+        auth: { ...auth, ask: noKey },
+        // No program calls without a server, so no use is noted.
+        grants: createGrants(programs, new GrantUses(programs, clock, 0)),
+        audit,
+        nameOfKey: (key) => book.get(key)?.name,
+      }),
+    )
     .use(auditRoutes(new AllAudit(audit), auth))
     .use(callRoutes({ auth, calls: new AllCalls(calls) }));
   return {
     handle: (request) => app.handle(request),
     isFailing: () => store.writes.areFailing,
     close() {
+      programs.close();
       usage.close();
       store.close();
     },
   };
+}
+
+/** The holder of a key asks a server that runs. */
+function noKey(): never {
+  throw new Fault("invalid_api_key");
 }

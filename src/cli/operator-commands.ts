@@ -31,7 +31,7 @@ export const OPERATOR_COMMANDS = {
     run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),
   },
   mcp: {
-    summary: "Shows and exports the calls of MCP servers.",
+    summary: "Shows and exports the calls of MCP servers, and lists and ends the access of programs.",
     run: (argv) => administer(argv, async () => (await import("./mcp-command.ts")).MCP),
   },
   audit: {

@@ -24,21 +24,13 @@ export function membersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range>
   return scanMembers(bytes, at, members) ? members : undefined;
 }
 
-/** As `membersOf`, but undefined also for an object with equal keys, of which another parser may count the first one. */
-export function uniqueMembersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string, Range> | undefined {
-  const members = new UniqueMembers();
-  return scanMembers(bytes, at, members) && !members.hasEqual ? members : undefined;
-}
-
-/** Members that remember whether one of them was there twice. */
-class UniqueMembers extends Map<string, Range> {
-  hasEqual = false;
-
-  override delete(key: string): boolean {
-    const was = super.delete(key);
-    this.hasEqual ||= was;
-    return was;
-  }
+/**
+ * As `membersOf`, but undefined also for an object with equal keys, of which another parser may count the first one, and for
+ * one with more members than `most`.
+ */
+export function uniqueMembersOf(bytes: Uint8Array, at: number, most: number): ReadonlyMap<string, Range> | undefined {
+  const members = new Map<string, Range>();
+  return scanMembers(bytes, at, members, most) ? members : undefined;
 }
 
 /**
@@ -56,8 +48,11 @@ export function leadingMembersOf(bytes: Uint8Array, at = 0): ReadonlyMap<string,
   return members;
 }
 
-/** Adds the members of an object to `members`. Returns false if the bytes stop being an object, or end. */
-function scanMembers(bytes: Uint8Array, at: number, members: Map<string, Range>): boolean {
+/**
+ * Adds the members of an object to `members`. Returns false if the bytes stop being an object, or end. With `mostUnique`, also
+ * if the object has two equal keys, or more members than that.
+ */
+function scanMembers(bytes: Uint8Array, at: number, members: Map<string, Range>, mostUnique?: number): boolean {
   const ahead = new Ahead(bytes);
   let position = skipSpace(bytes, at);
   if (bytes[position] !== OPEN_OBJECT) return false;
@@ -71,7 +66,8 @@ function scanMembers(bytes: Uint8Array, at: number, members: Map<string, Range>)
     if (bytes[position] !== COLON) return false;
     const start = skipSpace(bytes, position + 1);
     const end = endOfValue(bytes, start, ahead);
-    members.delete(key);
+    const isEqual = members.delete(key);
+    if (mostUnique !== undefined && (isEqual || members.size >= mostUnique)) return false;
     if (start < bytes.length) members.set(key, { start, end: end < 0 ? bytes.length : end });
     if (end < 0) return false;
     position = skipSpace(bytes, end);

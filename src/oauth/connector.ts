@@ -47,6 +47,8 @@ export interface ConnectorTokens {
    * that have expired.
    */
   hasForm(token: string): boolean;
+  /** Whether a text is a code or a token of a grant that is not over, for whatever relay. */
+  isOurs(token: string): boolean;
   /** Whether people can sign in without a key of this server: through its issuer. */
   readonly isWithoutKeys: boolean;
   /**

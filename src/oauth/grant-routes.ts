@@ -7,8 +7,9 @@ import { type ErrorCode, Fault } from "../errors.ts";
 import { countIn, queryOf } from "../http/query.ts";
 import { API_KEY_SECURITY, errorResponses, jsonAnswer, queryParameter, STATE_SECURITY } from "../openapi/schema.ts";
 import { createRoutes } from "../plugin/route-context.ts";
-import { type GrantView, grantJson } from "./grant-json.ts";
+import { grantJson } from "./grant-json.ts";
 import { grantListSchema, grantSchema } from "./grant-schema.ts";
+import type { GrantView } from "./grant-view.ts";
 import type { GrantFacts, Grants } from "./grants.ts";
 
 export interface GrantRoutesOptions {
@@ -33,8 +34,8 @@ export function grantRoutes({ auth, grants, audit, nameOfKey }: GrantRoutesOptio
     const { data, hasMore, total } = page(request, grants.list().filter(mine));
     return Response.json({ data: data.map(toJson), has_more: hasMore, total }, NO_STORE);
   };
-  const revoke = (id: string, who: string, address: string | undefined): Response => {
-    const grant = grants.revoke(id);
+  const revoke = async (id: string, who: string, address: string | undefined): Promise<Response> => {
+    const grant = await grants.revoke(id);
     if (!grant) throw new Fault("grant_not_found");
     const json = toJson(grant);
     const detail = { client: json.client.name, relay: json.relay, holder: json.holder.name };

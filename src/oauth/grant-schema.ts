@@ -23,7 +23,7 @@ const grantFields = {
     key_id: said(v.nullable(v.string()), "The id of a key that this server has created."),
   }),
   created_at: said(v.string(), "RFC 3339."),
-  last_used_at: time("RFC 3339, up to a minute late; null for a grant that was never used."),
+  last_used_at: time("RFC 3339, up to five minutes late; null for a grant that was never used."),
   expires_at: time("When the grant ends unless it is used before; null until the program has taken its first token."),
 };
 

@@ -1,3 +1,4 @@
+import { Fault } from "../errors.ts";
 import type { Holder } from "./connector.ts";
 import { type GrantRecord, readGrant } from "./grant-record.ts";
 import type { GrantUses } from "./grant-uses.ts";
@@ -32,8 +33,11 @@ export interface GrantFilter {
 export interface Grants {
   /** Lists grants, the newest first. There are never more than `MOST.grant`. */
   list(filter?: GrantFilter): readonly GrantFacts[];
-  /** Ends a grant: its tokens are refused from now on, and its calls end. Returns what it was; undefined if there is none. */
-  revoke(id: string): GrantFacts | undefined;
+  /**
+   * Ends a grant: its tokens are refused from now on, and its calls end. Resolves with what it was; undefined if there is none. Rejects
+   * with `keys_unavailable` if the records of the cluster cannot be reached, so that only this server has ended it.
+   */
+  revoke(id: string): Promise<GrantFacts | undefined>;
 }
 
 export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
@@ -71,17 +75,22 @@ export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
       // Within one second, the newest is the last.
       return wanted.reverse().toSorted((a, b) => b.createdAt - a.createdAt);
     },
-    revoke(id) {
+    async revoke(id) {
       for (const { name, grant } of all()) {
         if (grant.id !== id) continue;
         const facts = factsOf(grant);
-        removeGrant(table, name);
+        if (!(await removeGrant(table, name)))
+          throw new Fault("keys_unavailable", { message: AWAY, retryAfterS: RETRY_AFTER_S });
         return facts;
       }
       return undefined;
     },
   };
 }
+
+const AWAY =
+  "This server cannot reach the records of its cluster in NATS, so only this server has ended the access. Try again shortly.";
+const RETRY_AFTER_S = 5;
 
 /** Returns the holder as others know it. */
 export function toHolder(read: GrantRecord["metadata"]["holder"]): Holder {

@@ -71,7 +71,8 @@ export function createKv({ table, now, clientAt, makeRoom }: KvParts): Kv {
       read.set(name, value);
     },
     async delete(name) {
-      const wasThere = table.remove(name);
+      const wasThere = await table.remove(name);
+      if (wasThere === "away") throw new KvFault("away");
       if (!wasThere && name.startsWith("transaction:")) throw new KvFault("conflict");
     },
     async list({ prefix = "" }) {

@@ -29,7 +29,11 @@ export interface SharedOAuth {
   load(): readonly OAuthRow[];
   /** Writes a record if the last version that is known here is still current. Never rejects. */
   write(row: OAuthRow): Promise<SharedOAuthWrite>;
-  remove(name: string): void;
+  /**
+   * Removes a record, whatever other servers write to it meanwhile: with a grant, all of its tokens. Resolves with whether all servers
+   * will know; false if the records cannot be reached. Never rejects.
+   */
+  remove(name: string): Promise<boolean>;
   /** Calls `listener` for each change that is heard of; an undefined row was removed. There is one listener. */
   watch(listener: (name: string, row: OAuthRow | undefined) => void): void;
 }

@@ -40,7 +40,8 @@ export class OAuthTable {
   constructor(options: OAuthTableOptions) {
     this.#options = options;
     const { keep, shared, clock } = options;
-    for (const row of (shared ?? keep)?.load() ?? []) this.#hold(row);
+    // Where NATS keeps no records, each server has its own.
+    for (const row of [...(keep?.load() ?? []), ...(shared?.load() ?? [])]) this.#hold(row);
     shared?.watch((name, row) => (row ? this.#hold(row) : this.#drop(name)));
     this.#stop = clock.every(PRUNE_EVERY_MS, () => this.#prune());
   }
@@ -85,14 +86,16 @@ export class OAuthTable {
     return "written";
   }
 
-  /** Removes a record. Returns whether there was one. */
-  remove(name: string): boolean {
-    const { keep, shared } = this.#options;
+  /**
+   * Removes a record. Resolves with whether there was one, or with `away` if the other servers of a cluster cannot be told. It is gone
+   * here in any case.
+   */
+  async remove(name: string): Promise<boolean | "away"> {
     const isKnown = this.get(name) !== undefined;
     this.#drop(name);
-    shared?.remove(name);
-    keep?.remove(name);
-    return isKnown;
+    this.#options.keep?.remove(name);
+    const areAllTold = (await this.#options.shared?.remove(name)) ?? true;
+    return areAllTold ? isKnown : "away";
   }
 
   /** Calls `listener` after a record has been removed or has expired, here or at another server. */
@@ -156,7 +159,10 @@ export class OAuthTable {
         this.#pruning = undefined;
         return;
       }
-      if (this.#hasExpired(value)) this.remove(value.name);
+      if (!this.#hasExpired(value)) continue;
+      // All servers find that it has expired. What belongs to a grant goes when the grant's record is written again.
+      if (this.#options.shared && /^(?:token|used):/.test(value.name)) this.#drop(value.name);
+      else void this.remove(value.name);
     }
   }
 

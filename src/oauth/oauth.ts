@@ -103,6 +103,11 @@ export class OAuth implements ConnectorTokens {
     return TOKEN_FORM.test(token);
   }
 
+  isOurs(token: string): boolean {
+    const name = this.hasForm(token) ? grantNameOf(token) : undefined;
+    return name !== undefined && (this.table.isUnread || this.table.get(name) !== undefined);
+  }
+
   get isWithoutKeys(): boolean {
     return this.options.letsIssuersUsersIn;
   }

@@ -41,12 +41,14 @@ export function makeRoom(table: OAuthTable, name: string): boolean {
   }
 }
 
-/** Removes a grant and its tokens. */
-export function removeGrant(table: OAuthTable, name: string): void {
-  const tokens = `token:${name.slice("grant:".length)}:`;
-  table.remove(name);
-  for (const row of table.rows("token")) if (row.name.startsWith(tokens)) table.remove(row.name);
-  table.remove(`used:${name.slice("grant:".length)}`);
+/** Removes a grant and its tokens. Resolves with whether all servers know. */
+export async function removeGrant(table: OAuthTable, name: string): Promise<boolean> {
+  const below = name.slice("grant:".length);
+  const removed = table.remove(name);
+  const others = [...table.rows("token")].filter((row) => row.name.startsWith(`token:${below}:`));
+  for (const row of others) void table.remove(row.name);
+  void table.remove(`used:${below}`);
+  return (await removed) !== "away";
 }
 
 /** Removes the client that was registered first of those without a grant. Returns whether there was one. */
@@ -55,7 +57,7 @@ function removeUnused(table: OAuthTable): boolean {
   for (const row of table.rows("grant")) used.add(readGrant(row)?.clientId);
   for (const { name } of table.rows("client")) {
     if (used.has(name.slice("client:".length))) continue;
-    table.remove(name);
+    void table.remove(name);
     return true;
   }
   return false;
@@ -65,8 +67,8 @@ function removeUnused(table: OAuthTable): boolean {
 function removeOldest(table: OAuthTable, kind: "grant" | "token", prefix: string, most: number): void {
   const rows = [...table.rows(kind)].filter(({ name }) => name.startsWith(prefix));
   for (const { name } of rows.slice(0, Math.max(0, rows.length - most + 1))) {
-    if (kind === "grant") removeGrant(table, name);
-    else table.remove(name);
+    if (kind === "grant") void removeGrant(table, name);
+    else void table.remove(name);
   }
 }
 

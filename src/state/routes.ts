@@ -84,7 +84,10 @@ export function stateRoutes(options: StateOptions): StateApi {
   });
   const sections = [
     ...plugins.flatMap(({ id, section }) => (section ? [{ id, ...section }] : [])),
-    ...lastSections(options.keeping ?? "none"),
+    ...lastSections({
+      keeping: options.keeping ?? "none",
+      hasGrants: plugins.some(({ connectors }) => connectors !== undefined),
+    }),
   ];
   const idSchema = { type: "string" as const, example: plugins[0]?.id };
   const detail = { tags: ["State"], security: STATE_SECURITY };

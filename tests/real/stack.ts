@@ -3,7 +3,7 @@ import { ProgramRun } from "../support/program-run.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 export const API_KEY = "api-key-of-the-tests-with-real-programs";
-export const CLIENT_KEY = "client-key-of-the-tests-with-real-programs";
+const CLIENT_KEY = "client-key-of-the-tests-with-real-programs";
 
 /** The real server in its own process, with workers in theirs. */
 export class Stack {

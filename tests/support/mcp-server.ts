@@ -10,8 +10,10 @@ export const MCP_JSON: HeaderPairs = [["content-type", "application/json"]];
 
 /** A server with the MCP plugin, and common steps of its tests. */
 export class McpServer extends TestServer {
+  /** `opened` are keys beside those of the configuration. */
   constructor(overrides: Partial<Config> = {}, deps: Partial<Deps> = {}, opened?: OpenedKeys) {
-    super({ plugins: ["mcp"], mcpRejoinTimeoutMs: 300, ...overrides }, deps, undefined, undefined, undefined, opened);
+    const settings = { plugins: ["mcp"], mcpRejoinTimeoutMs: 300, ...overrides };
+    super(settings, deps, undefined, undefined, undefined, opened);
   }
 
   /** Connects a scripted relay of the native dialect. */

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -9,6 +18,8 @@ export interface SignInHome {
   readonly directory: string;
   /** The whole environment of a program. It reads and writes none of the user's files. */
   readonly env: Readonly<Record<string, string>>;
+  /** Returns what the browser complained about. */
+  complaints(): string;
   remove(): void;
 }
 
@@ -18,7 +29,8 @@ export function makeSignInHome(key: string): SignInHome {
   const bin = join(directory, "bin");
   mkdirSync(bin);
   const browser = join(bin, "browser");
-  writeFileSync(browser, `#!/bin/sh\nexec '${process.execPath}' '${BROWSER}' "$1"\n`);
+  const complaints = join(directory, "browser.log");
+  writeFileSync(browser, `#!/bin/sh\nexec '${process.execPath}' '${BROWSER}' "$1" 2>>'${complaints}'\n`);
   chmodSync(browser, 0o755);
   for (const name of ["xdg-open", "open"]) symlinkSync(browser, join(bin, name));
   return {
@@ -31,6 +43,7 @@ export function makeSignInHome(key: string): SignInHome {
       MCP_REMOTE_CONFIG_DIR: directory,
       NO_COLOR: "1",
     },
+    complaints: () => (existsSync(complaints) ? readFileSync(complaints, "utf8") : ""),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }

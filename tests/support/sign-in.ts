@@ -45,6 +45,7 @@ export async function signInAt(authorizationUrl: string | URL, person: Person): 
     }
     const page = await response.text();
     pages.push(page);
+    if (response.status >= 400) throw new Error(`refused with ${response.status}: ${textOf(page)}`);
     const filled = await fillIn(page, person);
     if (!filled) throw new Error(`no form at ${url.pathname}, status ${response.status}: ${textOf(page)}`);
     url = new URL(filled.action || url.href, url);

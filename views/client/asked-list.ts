@@ -5,8 +5,8 @@ import type { Row } from "./listing.ts";
 import { createListing, NO_ROWS } from "./tables.ts";
 
 export interface AskedListOptions {
-  /** Returns the path to ask, by what the viewer has chosen in the list. */
-  readonly path: (choice: string) => string;
+  /** Returns the path to ask, by what the viewer has chosen in the list and written in its filter. */
+  readonly path: (choice: string, filter: string) => string;
   /** Returns the path of the page after this row. Without it, only the first page is asked for. */
   readonly pathAfter?: (row: Row) => string;
   /** Makes a row of each entry of the answer's `data`; undefined for one that is left out. */
@@ -37,7 +37,7 @@ export function createAskedList(alpine: AlpineApi, { path, pathAfter, toRow, cho
       try {
         let missing: readonly string[] = [];
         const entries = await allPages(async (after) => {
-          const next = after && pathAfter ? pathAfter(after) : path(this.choice);
+          const next = after && pathAfter ? pathAfter(after) : path(this.choice, this.filter);
           const response = await assertOk(await fetch(next));
           const answer = (await response.json()) as Answer; // the server's own
           missing = answer.missing_servers ?? missing;

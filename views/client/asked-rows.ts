@@ -25,3 +25,32 @@ export function toAuditRow(entry: Row): Row {
   const written = details.filter(([, value]) => value !== null && value !== "");
   return { ...entry, detail_text: written.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ") };
 }
+
+/** Adds what the table shows of the caller, of the servers and of the reason for an outcome. */
+export function toCallRow(entry: Row): Row {
+  const {
+    caller,
+    relay_caller: named,
+    client,
+    key,
+    address,
+    server,
+    relay_server: at,
+    reason,
+    rpc_code: code,
+    status,
+  } = entry;
+  const notes = [
+    typeof named === "string" ? ["named by the relay"] : [],
+    typeof client === "string" ? [`with ${client}`] : [],
+    typeof key === "string" ? [`key ${key}`] : [],
+    typeof address === "string" ? [address] : [],
+  ].flat();
+  const servers = [
+    typeof server === "string" ? [`at ${server}`] : [],
+    typeof at === "string" ? [`through ${at}`] : [],
+  ].flat();
+  const isBad = typeof status === "number" && status >= 400;
+  const why = reason ?? (typeof code === "number" ? `code ${code}` : isBad ? `status ${status}` : "");
+  return { ...entry, caller_text: named ?? caller, caller_notes: notes.join(", "), servers: servers.join(", "), why };
+}

@@ -1,10 +1,11 @@
 import type { KeyView } from "../../src/admin/key-view.ts";
 import { emptyLimits, isLimit, LIMITS, type LimitForm, limitsOf } from "./limit-form.ts";
+import { isMcp, MCP, type McpForm, mcpOf, toMcpField } from "./mcp-form.ts";
 
 // The fields of the form for a key, and the requests that they stand for. All functions are pure.
 
 /** The fields as they are typed. An empty one is not set. */
-export interface KeyForm extends LimitForm {
+export interface KeyForm extends LimitForm, McpForm {
   kind: KeyView["kind"];
   name: string;
   tenant: string;
@@ -24,7 +25,7 @@ export interface KeyForm extends LimitForm {
 
 /** The fields that a kind of key has, besides its name and its end. */
 const FIELDS: Readonly<Record<KeyView["kind"], readonly (keyof KeyForm)[]>> = {
-  client: ["tenant", "models", "class", "weight", "user_header", "prefer", ...LIMITS],
+  client: ["tenant", "models", "class", "weight", "user_header", "prefer", ...MCP, ...LIMITS],
   worker: ["models", "tenants", "max_slots"],
   join: ["models", "tenants", "max_slots", "max_uses"],
   admin: [],
@@ -46,6 +47,7 @@ export function emptyForm(): KeyForm {
     max_uses: "",
     expires: "never",
     expires_at: "",
+    ...mcpOf(null),
     ...emptyLimits(),
   };
 }
@@ -55,6 +57,7 @@ export function formOf(key: KeyView): KeyForm {
   return {
     ...emptyForm(),
     ...limitsOf(key.limits),
+    ...mcpOf(key.mcp),
     kind: key.kind,
     name: key.name,
     tenant: key.tenant === "default" ? "" : key.tenant,
@@ -77,16 +80,19 @@ export function hasField({ kind }: Pick<KeyForm, "kind">, field: keyof KeyForm):
 }
 
 type Body = Record<string, unknown>;
+type Nested = Body & { limits?: Body; mcp?: Body };
 
 /** Returns the request for a new key. `now` is in milliseconds since 1970. */
 export function toSpec(form: KeyForm, now: number): Body {
-  const { expires_at, limits, ...rest } = toBody(form, ["name", "expires", ...FIELDS[form.kind]], now);
+  const { expires_at, limits, mcp, ...rest } = toBody(form, ["name", "expires", ...FIELDS[form.kind]], now);
   const set = Object.entries({ expires_at, ...rest }).filter(([, value]) => value !== null && value !== undefined);
   const setLimits = Object.entries(limits ?? {}).filter(([, value]) => value !== null);
+  const setMcp = Object.entries(mcp ?? {}).filter(([, value]) => value !== null);
   return {
     kind: form.kind,
     ...Object.fromEntries(set),
     ...(setLimits.length > 0 && { limits: Object.fromEntries(setLimits) }),
+    ...(setMcp.length > 0 && { mcp: Object.fromEntries(setMcp) }),
   };
 }
 
@@ -103,13 +109,16 @@ export function toPatch(form: KeyForm, before: KeyForm, now: number): Body {
 }
 
 /** Returns the fields as the server takes them; null for one that is empty. */
-function toBody(form: KeyForm, fields: readonly (keyof KeyForm)[], now: number): Body & { limits?: Body } {
-  const body: Body & { limits?: Body } = {};
+function toBody(form: KeyForm, fields: readonly (keyof KeyForm)[], now: number): Nested {
+  const body: Nested = {};
   for (const field of fields) {
     const typed = form[field].trim();
     if (field === "expires" || field === "expires_at") body["expires_at"] = endOf(form, now);
     else if (isLimit(field)) body.limits = { ...body.limits, [field]: typed === "" ? null : typed };
-    else if (typed === "" && field !== "name") body[field] = null;
+    else if (isMcp(field)) {
+      const [name, value] = toMcpField(field, typed);
+      body.mcp = { ...body.mcp, [name]: value };
+    } else if (typed === "" && field !== "name") body[field] = null;
     else if (field === "models" || field === "tenants") body[field] = wordsIn(typed, field === "models");
     else if (field === "weight") body[field] = Number(typed.replace(",", "."));
     else body[field] = typed;

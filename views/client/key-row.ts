@@ -2,6 +2,7 @@ import type { KeyView } from "../../src/admin/key-view.ts";
 import { callersOf } from "./callers.ts";
 import { time as timeText } from "./format.ts";
 import { type LimitLine, toLimitLine } from "./limit-line.ts";
+import { mcpText } from "./mcp-form.ts";
 import type { PluginState } from "./state-types.ts";
 
 // What the page shows of one key. All functions are pure.
@@ -69,6 +70,7 @@ export function factsOf(key: KeyView): readonly Fact[] {
     ["At a limit", key.kind === "client" ? (limits["on_limit"] === "refuse" ? "refuses" : "waits") : null],
     ["May wait at once", limits["max_waiting"] ?? null],
     ["Budgets reset", limits["timezone"] === undefined ? null : `at midnight in ${limits["timezone"]}`],
+    ["MCP", mcpText(key.mcp)],
     ["End user header", key.user_header],
     ["Prefers", key.prefer === "own" ? "workers of its tenant" : null],
     ["Serves", key.tenants === null ? null : key.tenants.join(", ")],

@@ -1,5 +1,6 @@
 import type { AlpineApi } from "./alpine.js";
 import { createAudit } from "./audit.ts";
+import { createGrants } from "./grants.ts";
 import { createKeys } from "./keys.ts";
 import type { PoolStore } from "./pool-store.ts";
 import { createTenants } from "./tenants.ts";
@@ -8,5 +9,6 @@ import { createTenants } from "./tenants.ts";
 export function register(alpine: AlpineApi, pool: () => PoolStore): void {
   alpine.data("keys", createKeys(pool));
   alpine.data("tenants", createTenants(alpine));
+  alpine.data("grants", createGrants(alpine));
   alpine.data("audit", createAudit(alpine));
 }

@@ -1,6 +1,6 @@
 import { assertOk, messageOf } from "./answers.ts";
 
-type Action = "drain" | "undrain" | "block" | "unblock" | "disconnect" | "cancel" | "revoke" | "remove";
+type Action = "drain" | "undrain" | "block" | "unblock" | "disconnect" | "cancel" | "revoke" | "remove" | "end_grant";
 
 const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text: string; readonly verb: string }>> = {
   drain: {
@@ -39,6 +39,11 @@ const QUESTIONS: Readonly<Record<Action, { readonly title: string; readonly text
     text: "Its keys keep their own limits and share none any more.",
     verb: "Remove",
   },
+  end_grant: {
+    title: "End this program's access?",
+    text: "Its tokens are refused from now on, and its running calls end. To get in again, it has to ask a person.",
+    verb: "Revoke",
+  },
 };
 
 /** How long the message about a finished action is shown. */
@@ -70,7 +75,7 @@ export function createOperator() {
       return QUESTIONS[this.action].verb;
     },
     isDangerous(): boolean {
-      return ["disconnect", "block", "cancel", "revoke", "remove"].includes(this.action);
+      return ["disconnect", "block", "cancel", "revoke", "remove", "end_grant"].includes(this.action);
     },
     close(): void {
       dialog().close();
@@ -82,6 +87,7 @@ export function createOperator() {
         const response = await assertOk(await send(action, encodeURIComponent(id), plugin));
         if (action === "revoke") document.dispatchEvent(new Event("keyschange"));
         if (action === "remove") document.dispatchEvent(new Event("tenantschange"));
+        if (action === "end_grant") document.dispatchEvent(new Event("grantschange"));
         const done = (await response.json()) as { readonly unanswered?: readonly string[] }; // the server's own
         const notice = `Done: ${this.verb().toLowerCase()} ${this.name}${silentText(done.unanswered ?? [])}`;
         this.notice = notice;
@@ -100,6 +106,7 @@ export function createOperator() {
 
 function send(action: Action, id: string, plugin: string): Promise<Response> {
   if (action === "remove") return fetch(`/api/tenants/${id}`, { method: "DELETE" });
+  if (action === "end_grant") return fetch(`/api/mcp/grants/${id}`, { method: "DELETE" });
   if (action === "revoke") return fetch(`/api/keys/${id}`, { method: "DELETE" });
   const kind = action === "cancel" ? "jobs" : "workers";
   const query = plugin === "" ? "" : `?plugin=${plugin}`;

@@ -1,5 +1,6 @@
 import type { AlpineApi } from "./alpine.js";
 import { createCatalog } from "./catalog.ts";
+import { createMcpCalls } from "./mcp-calls.ts";
 import { createPastJobs } from "./past-jobs.ts";
 import { createChat } from "./try-chat.ts";
 import { createEmbed } from "./try-embed.ts";
@@ -15,5 +16,6 @@ export function register(alpine: AlpineApi): void {
   alpine.data("transcribe", createTranscribe);
   alpine.data("mcp", createMcpTry);
   alpine.data("catalog", createCatalog);
+  alpine.data("mcpCalls", createMcpCalls(alpine));
   alpine.data("transfer", createTransfer);
 }

@@ -212,7 +212,7 @@ export class ServedExchange implements ExchangeSink {
     if (!worker) return head;
     const { status, headers } = head;
     // Nearly all heads have nothing else, and a spread costs more than the two fields.
-    return head.refused || head.metered ? { ...head, worker } : { status, headers, worker };
+    return head.refused || head.metered || head.called ? { ...head, worker } : { status, headers, worker };
   }
 
   /** Tells the peer of the end, if it may hear of it now, and forgets the exchange once nothing more happens to it. */

@@ -6,6 +6,9 @@ import type { RecordTable } from "./record-table.ts";
 
 const PREFIX = "oauth.";
 
+/** How often a removal is tried again because another server has changed the record. */
+const MAX_TRIES = 20;
+
 /** The rows in one record of the bucket. */
 const packSchema = v.record(v.string(), v.object({ value: v.string(), ends: v.nullable(v.number()) }));
 type Pack = v.InferOutput<typeof packSchema>;
@@ -58,15 +61,22 @@ export function createClusterOAuth({ table, reach, now }: ClusterOAuthOptions): 
       told.set(key, rowsOf(pack));
       return "written";
     },
-    remove(name) {
+    async remove(name) {
       const key = keyOf(name);
-      const { [name]: removed, ...rest } = packAt(key);
-      if (!removed) return;
-      // Nothing of a grant is left without the grant itself.
-      const isEmpty = Object.keys(rest).length === 0 || name.startsWith("grant:");
-      table.set(key, isEmpty ? undefined : JSON.stringify(rest));
-      if (isEmpty) told.delete(key);
-      else told.set(key, rowsOf(rest));
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const { [name]: removed, ...others } = packAt(key);
+        // Nothing of a grant is left without the grant itself.
+        const rest = name.startsWith("grant:") ? {} : others;
+        if (table.get(key) === undefined || (!removed && !name.startsWith("grant:"))) return true;
+        // What is written is known to have been written. A plain removal gives way to a change of another server.
+        const written = isOwn() ? "written" : await table.write(key, JSON.stringify(rest));
+        if (written === "away" || written === "unknown") return false;
+        if (written === "conflict") continue;
+        hear(key, JSON.stringify(rest));
+        if (Object.keys(rest).length === 0) table.set(key, undefined);
+        return true;
+      }
+      return false;
     },
     watch(next) {
       listener = next;

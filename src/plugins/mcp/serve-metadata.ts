@@ -126,6 +126,7 @@ function ask(
     request: isHere ? asked : toPeerRequest(asked, relayId, { requestId, caller, facts: FACTS }),
     requestId,
     signal: request.signal,
+    isLetIn: false,
     listeners: undefined,
     silenceMs,
     stallMs: config.clientStallTimeoutMs,

@@ -182,6 +182,7 @@ function commonOptions(
     clock: deps.clock,
     requestId,
     signal: request.signal,
+    isLetIn: identity.as !== undefined,
     enlist: identity.as && ((running) => enlist(area, door, identity, running)),
     listeners: facts.isStream ? area.listeners : undefined,
     silenceMs: config.mcpRequestTimeoutMs,

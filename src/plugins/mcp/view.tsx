@@ -4,6 +4,7 @@ import { CurlLine, Figure, Part, PluginSection, ProblemLine } from "../../../vie
 import { RestrictionTable } from "../../../views/parts/restrictions.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
 import { WorkerActions } from "../../../views/parts/worker-actions.tsx";
+import { CallTable } from "./call-table.tsx";
 import { CatalogPanel } from "./catalog/catalog-view.tsx";
 
 /** The dashboard's section on MCP: markup that the page's script fills. */
@@ -17,6 +18,7 @@ export function renderMcpView(): string {
         { id: "relays", label: "Relays" },
         { id: "catalog", label: "Catalogue" },
         { id: "functions", label: "Functions" },
+        { id: "calls", label: "Calls" },
         { id: "try", label: "Try it", isForAdmins: true },
       ]}
     >
@@ -29,6 +31,9 @@ export function renderMcpView(): string {
       </Part>
       <Part id="functions">
         <FunctionTable />
+      </Part>
+      <Part id="calls">
+        <CallTable />
       </Part>
       <Part id="try">
         <div class="tries">

@@ -1,6 +1,6 @@
 import { isRecord } from "../../json/parse.ts";
 import { nearest } from "../../settings/nearest.ts";
-import { MAX_RULE_CHARS, type McpRules } from "../../wire/mcp-call.ts";
+import { MAX_RULE_CHARS, type McpRules, RULE_LISTS } from "../../wire/mcp-call.ts";
 
 // Entries of servers files as MCP clients write them. The names are those of Claude Code, Claude Desktop, Cline, Codex,
 // Continue, Copilot, Cursor, Gemini CLI, Goose, Kiro, LibreChat, LM Studio, mcpo, opencode, Roo, VS Code, Windsurf and Zed. Fields that
@@ -85,6 +85,10 @@ const CURSOR_AUTH: ReadonlySet<string> = new Set(["CLIENT_ID", "CLIENT_SECRET", 
 
 /** A field whose name speaks of access may be meant to protect the relay, so it is never ignored. */
 const OF_ACCESS = /auth|token|access|allow|secret|passw|key|caller|user/i;
+/** Whether a field may be meant to protect the relay: one without a usable value is a fault then. */
+export function mayProtect(name: string): boolean {
+  return OF_ACCESS.test(name) || RULE_LISTS.some((list) => list === name);
+}
 
 /** A client's entry in the words of a relay. */
 export interface OwnFields {

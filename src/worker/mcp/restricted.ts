@@ -2,13 +2,14 @@ import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { guarded } from "./guard.ts";
 import { createInventory, type Inventory } from "./inventory.ts";
-import type { McpServer } from "./mcp-server.ts";
+import { letInOnly } from "./let-in.ts";
+import type { Access, McpServer } from "./mcp-server.ts";
 import { ruled } from "./ruled/ruled-backend.ts";
 import { compileRules, intersect } from "./rules.ts";
 import { withInventory } from "./serve-inventory.ts";
 
 export interface RestrictedOptions {
-  /** The inventory of the same MCP server, if there is one already. */
+  /** What the MCP server offers; undefined where the relay cannot read it, because callers sign in to the server. */
   readonly inventory?: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
 }
@@ -31,5 +32,10 @@ export function restricted(
     secret: ids.secret(),
     clock,
   });
-  return withInventory(access.kind === "token" ? guarded(backend, access.token) : backend, lists, forAll);
+  return withInventory(admitted(backend, access), lists, forAll);
+}
+
+function admitted(backend: Backend, access: Access): Backend {
+  if (access.kind === "token") return guarded(backend, access.token);
+  return access.kind === "connector" ? letInOnly(backend) : backend;
 }

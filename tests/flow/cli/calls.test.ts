@@ -29,7 +29,11 @@ async function calls(env: Env, ...args: string[]) {
 
 /** Calls each of these tools once, through a relay. */
 async function use(url: string, tools: readonly string[]): Promise<void> {
-  const relay = await NativeWorker.connect({ url, path: "/api/mcp/connect", register: { type: undefined, id: "files" } });
+  const relay = await NativeWorker.connect({
+    url,
+    path: "/api/mcp/connect",
+    register: { type: undefined, id: "files" },
+  });
   for (const name of tools) {
     const response = fetch(`${url}/api/mcp/id/files/mcp`, {
       method: "POST",

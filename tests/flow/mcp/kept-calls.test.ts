@@ -169,8 +169,8 @@ describe("a call is kept", () => {
   test("if this server cannot tell what it calls: a batch, a large body, and one that is no JSON", async () => {
     const server = start();
     const relay = await server.relay();
-    const large = { ...message("ping", { filler: "x".repeat(100_000) }), method: "tools/call" };
-    const hidden = `{"jsonrpc":"2.0","id":1,"params":{"filler":"${"x".repeat(100_000)}"},"method":"tools/call"}`;
+    const large = { ...message("ping", { filler: "x".repeat(2_000_000) }), method: "tools/call" };
+    const hidden = `{"jsonrpc":"2.0","id":1,"params":{"filler":"${"x".repeat(2_000_000)}"},"method":"tools/call"}`;
     for (const sent of [[toolCall("x")], large, hidden, "gzip"]) {
       const response = server.rpc(sent, { headers: { "mcp-method": "ping" } });
       const request = await relay.request();

@@ -54,7 +54,7 @@ class Browser:
 
 
 async def call(auth: OAuthClientProvider) -> dict:
-    async with httpx2.AsyncClient(auth=auth, follow_redirects=True) as http:
+    async with httpx2.AsyncClient(auth=auth, follow_redirects=True, timeout=60) as http:
         async with Client(streamable_http_client(url, http_client=http), mode=mode, read_timeout_seconds=60) as client:
             tools = [each.name for each in (await client.list_tools()).tools]
             result = await client.call_tool("add", {"a": 40, "b": 2})

@@ -116,9 +116,9 @@ describe("a grant", () => {
     expect(rig.oauth.grants.list({ keyId: "ann" })[0]?.lastUsedAt).toBe(rig.clock.now());
     expect(rig.oauth.grants.list({ keyId: "bob" })).toEqual([]);
 
-    expect(rig.oauth.grants.revoke(grant?.id ?? "")?.relay).toBe("files");
+    expect((await rig.oauth.grants.revoke(grant?.id ?? ""))?.relay).toBe("files");
     expect(rig.oauth.grants.list()).toEqual([]);
-    expect(rig.oauth.grants.revoke(grant?.id ?? "")).toBeUndefined();
+    expect(await rig.oauth.grants.revoke(grant?.id ?? "")).toBeUndefined();
     expect(await rig.verify(tokens.access_token)).toBeUndefined();
     expect(rig.endedGrants).toEqual([grant?.id ?? ""]);
   });

@@ -6,8 +6,8 @@ import { createCaller } from "../../../src/auth/caller.ts";
 import { Fault } from "../../../src/errors.ts";
 import { createVisit } from "../../../src/http/visit.ts";
 import type { Holder } from "../../../src/oauth/connector.ts";
-import type { GrantView } from "../../../src/oauth/grant-json.ts";
 import { grantRoutes } from "../../../src/oauth/grant-routes.ts";
+import type { GrantView } from "../../../src/oauth/grant-view.ts";
 import { NO_VISIT } from "../../../src/plugin/route-context.ts";
 import { ANN, OAuthRig } from "../../support/oauth-rig.ts";
 

@@ -32,6 +32,7 @@ test("the steps of this version build its schema", () => {
     "failed_job",
     "key",
     "mcp_call",
+    "oauth",
     "secret",
     "sign_out",
     "tenant",

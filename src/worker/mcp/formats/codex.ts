@@ -2,12 +2,12 @@ import { isRecord } from "../../../json/parse.ts";
 import { variable, type WrittenEntry, without, withSwitch } from "./entry-form.ts";
 
 /** Fields with which Codex treats a server or its tools, under names that mean something else here. */
-const OF_CODEX = ["tools", "required", "default_tools_approval_mode", "scopes", "oauth_resource"];
+const OF_CODEX = ["required", "default_tools_approval_mode", "scopes", "oauth_resource"];
 
 /** Turns an entry of `mcp_servers` in the `config.toml` of Codex into one of `mcpServers`. */
 export function fromCodex(entry: WrittenEntry): WrittenEntry {
   const { bearer_token_env_var, http_headers, env_http_headers, env_vars, enabled_tools, disabled_tools, ...rest } =
-    withSwitch(without(entry, OF_CODEX));
+    withSwitch(without(entry, isRecord(entry["tools"]) ? [...OF_CODEX, "tools"] : OF_CODEX));
   const headers = {
     ...(typeof bearer_token_env_var === "string" ? { Authorization: `Bearer ${variable(bearer_token_env_var)}` } : {}),
     ...(isRecord(http_headers) ? http_headers : {}),

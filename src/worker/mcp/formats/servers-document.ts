@@ -1,4 +1,5 @@
 import { isRecord } from "../../../json/parse.ts";
+import { mayProtect } from "../client-fields.ts";
 import { fromCodex } from "./codex.ts";
 import { fromContinue } from "./continue.ts";
 import { type NamedEntries, UnusableEntry, type WrittenEntry, withArgs, withSwitch } from "./entry-form.ts";
@@ -63,9 +64,12 @@ function mapEntries(map: Readonly<Record<string, unknown>>, read: ReadEntry): Na
   });
 }
 
-/** Programs that write their file themselves write null for a field without a value. */
+/**
+ * Programs that write their file themselves write null for a field without a value. In YAML a null is also what is left of a token
+ * that somebody has forgotten, so it stays in fields that may protect the relay, which then cannot be used.
+ */
 function withoutNulls(entry: WrittenEntry): WrittenEntry {
-  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== null));
+  return Object.fromEntries(Object.entries(entry).filter(([name, value]) => value !== null || mayProtect(name)));
 }
 
 /** Reads a list of servers with names of their own, as Continue has it. */

@@ -280,6 +280,8 @@ export class HubPeer implements Peer {
 
   /** Passes on what a server says that belongs to no request. */
   #pass(link: MemberLink, message: JSONRPCNotification): void {
+    // All callers without a session share that of such a server, so nobody knows whose call it logs about.
+    if (this.#isStateless && link.isOlder && message.method === "notifications/message") return;
     if (message.method !== "notifications/cancelled") {
       return this.#announce(exposedNotification(message, link.member, this.#hub.owners));
     }

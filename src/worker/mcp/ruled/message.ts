@@ -32,6 +32,11 @@ const KEYS = {
   notifications: ["resourceSubscriptions"],
 } as const;
 
+/** The most members at each of these levels: far more than a message has, and soon looked at. */
+const MAX_MEMBERS = 1000;
+/** The most characters of a name that may be another spelling of a known one. No letter folds into fewer characters. */
+const MAX_NAME_CHARS = 100;
+
 const UTF8 = { fatal: true, ignoreBOM: true } as const;
 
 /**
@@ -52,7 +57,7 @@ export function readMessage(bytes: Uint8Array): Reading {
     params !== undefined &&
     clearMembers(bytes, params.get("ref"), KEYS.ref) !== undefined &&
     clearMembers(bytes, params.get("notifications"), KEYS.notifications) !== undefined;
-  if (!isClear) return invalid("The message has a member twice, or one whose name has another case.");
+  if (!isClear) return invalid("The message has a member twice, one whose name has another case, or too many.");
   const { id, method } = parsed;
   if (method !== undefined && typeof method !== "string") return invalid("The method is no text.");
   if (method !== undefined && id !== undefined && !isRequestId(id))
@@ -92,9 +97,10 @@ function clearMembers(
   keys: readonly string[],
 ): ReadonlyMap<string, Range> | undefined {
   if (range === undefined || !isObjectAt(bytes, range)) return NONE;
-  const members = uniqueMembersOf(bytes, range.start);
+  const members = uniqueMembersOf(bytes, range.start, MAX_MEMBERS);
   if (members === undefined) return undefined;
-  const isAnother = (name: string): boolean => !keys.includes(name) && keys.some((key) => folded(key) === folded(name));
+  const known = new Set(keys.map(folded));
+  const isAnother = (name: string): boolean => !keys.includes(name) && known.has(folded(name));
   return [...members.keys()].some(isAnother) ? undefined : members;
 }
 
@@ -105,7 +111,7 @@ function isObjectAt(bytes: Uint8Array, { start }: Range): boolean {
 
 /** The form in which names are equal that differ in case, also by the few letters which Unicode folds into Latin ones. */
 function folded(name: string): string {
-  return name.normalize("NFKC").toLowerCase();
+  return name.slice(0, MAX_NAME_CHARS).normalize("NFKC").toLowerCase();
 }
 
 function decode(bytes: Uint8Array): string | undefined {

@@ -33,6 +33,9 @@ const FULL: KeyForm = {
   audio_seconds_per_month: "36k",
   timezone: "Europe/Berlin",
   on_limit: "refuse",
+  mcp_tools: "read_*, @read-only",
+  mcp_prompts: "none",
+  mcp_parallel: "2",
 };
 
 test("an empty form asks for nothing but a name and a kind", () => {
@@ -46,9 +49,11 @@ test("a full form makes the key that it describes, and shows it again", () => {
     models: ["qwen*", "llama3:8b"],
     weight: 0.5,
     expires_at: new Date(now + 30 * 86_400_000).toISOString(),
+    mcp: { tools: ["read_*", "@read-only"], prompts: [], parallel: 2 },
     limits: { parallel: 4, tokens_per_day: 2_000_000, audio_seconds_per_month: 36_000, on_limit: "refuse" },
   });
   expect(formOf(key)).toMatchObject({ models: "qwen*, llama3:8b", parallel: "4", prefer: "own", expires: "at" });
+  expect(formOf(key)).toMatchObject({ mcp_tools: "read_*, @read-only", mcp_prompts: "none", mcp_relays: "" });
 });
 
 test("a form that was not touched changes nothing", () => {

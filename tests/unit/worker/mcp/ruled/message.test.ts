@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { isRecord } from "../../../../../src/json/parse.ts";
 import { idIn, readMessage } from "../../../../../src/worker/mcp/ruled/message.ts";
+import "../../../../support/seed.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const CALL = { jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "read", arguments: { n: 1 } } };
@@ -69,6 +72,12 @@ describe("a message of a client", () => {
     );
   });
 
+  test("is refused soon with more members than any message has", () => {
+    const many = Array.from({ length: 100_000 }, (_, at) => `"k${at}":1`).join(",");
+    for (const text of [`{"method":"ping",${many}}`, `{"method":"tools/call","params":{${many}}}`])
+      expect(readMessage(bytes(text)).fault?.code).toBe(-32_600);
+  });
+
   test("may have equal members where nothing is judged", () => {
     const text = '{"method":"tools/call","params":{"name":"read","arguments":{"name":1,"name":2,"Name":3}}}';
     expect(readMessage(bytes(text)).message).toBeDefined();
@@ -79,4 +88,66 @@ test("the id of a message is found in the beginning of it", () => {
   expect(idIn(bytes('{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"a":"xx'))).toBe(7);
   expect(idIn(bytes(`{"id":"a`))).toBeUndefined();
   expect(idIn(bytes("nonsense"))).toBeUndefined();
+});
+
+/**
+ * Reads a message as a lenient program might: names may have any case, and the first or the last of equal members counts, at
+ * both levels that are judged. It marks each member, so that none hides another one from `JSON.parse`.
+ */
+function leniently(text: string, isFirst: boolean): Record<string, unknown> {
+  let count = 0;
+  const marked: unknown = JSON.parse(
+    text.replace(/"([^"]*)"(?=\s*:)/g, (_all, key) => {
+      count += 1;
+      return `"${key}#${count}"`;
+    }),
+  );
+  const toPlain = (value: unknown): unknown => {
+    if (!isRecord(value)) return value;
+    const members = Object.entries(value).map(([key, of]) => {
+      const plain = key.replace(/#\d+$/, "").normalize("NFKC").toLowerCase();
+      return [plain, toPlain(of)] as const;
+    });
+    return Object.fromEntries(isFirst ? members.toReversed() : members);
+  };
+  const plain = toPlain(marked);
+  return isRecord(plain) ? plain : {};
+}
+
+describe("whatever is accepted", () => {
+  // Names that some parser or other might take for those that count.
+  const name = fc.constantFrom(
+    "name",
+    "Name",
+    "n\\u0061me",
+    "method",
+    "Method",
+    "params",
+    "PARAMS",
+    "paramſ",
+    "id",
+    "x",
+    "arguments",
+  );
+  const leaf = fc.constantFrom('"read_a"', '"drop"', '"tools/call"', '"ping"', "1", "null", "[]", '"\\u0064rop"');
+  const object = (value: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+    fc
+      .array(fc.tuple(name, value, fc.constantFrom("", " ", "\n")), { maxLength: 5 })
+      .map((members) => `{${members.map(([key, of, space]) => `${space}"${key}"${space}:${space}${of}`).join(",")}}`);
+  const message = object(fc.oneof(leaf, object(fc.oneof(leaf, object(leaf)))));
+
+  test("means the same to a parser that takes the first of equal members, and names in any case", () => {
+    fc.assert(
+      fc.property(message, (text) => {
+        const read = readMessage(bytes(text)).message;
+        if (read === undefined) return;
+        for (const isFirst of [true, false]) {
+          const lenient = leniently(text, isFirst);
+          expect(lenient["method"]).toEqual(read.method);
+          const params = lenient["params"];
+          if (isRecord(params)) expect(params["name"]).toEqual(read.params["name"]);
+        }
+      }),
+    );
+  });
 });

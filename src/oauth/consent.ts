@@ -5,7 +5,8 @@ import type { Visit } from "../http/visit.ts";
 import type { Clock } from "../system/deps.ts";
 import { isLoopback } from "../system/loopback.ts";
 import { readClientId } from "./client-documents.ts";
-import type { ConnectorRelay, Holder, HolderAccess } from "./connector.ts";
+import type { ConnectorRelay, Holder } from "./connector.ts";
+import { accessProblem, keyProblem, notConnected, START_AGAIN } from "./consent-texts.ts";
 import { type GrantMetadata, grantIdOf, grantNameOf, userIdOf } from "./grant-record.ts";
 import { KvFault } from "./kv.ts";
 import { AUTHORIZE_PATH } from "./library.ts";
@@ -74,8 +75,6 @@ export interface Consent {
 
 const MAX_FORM_BYTES = 8 * 1024;
 const FORM_TIMEOUT_MS = 10_000;
-
-const START_AGAIN = "Go back to the program that sent you here and connect again.";
 
 export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed, toIssuer }: ConsentOptions): Consent {
   const servers = async (visit: Visit, relayId: string | undefined) => {
@@ -268,40 +267,4 @@ function kvAnswer(error: unknown): ConsentAnswer {
   if (!(error instanceof KvFault)) throw error;
   if (error.reason === "conflict") return refused("This page was used already");
   return { kind: "refused", status: 503, text: "This server cannot keep the access now. Try again in a moment." };
-}
-
-function notConnected(relayId: string): string {
-  return `No MCP server of the name ${relayId === "" ? "that was asked for" : relayId} is connected for which people sign in here. Its relay has to run with --access connector. ${START_AGAIN}`;
-}
-
-/** Returns the text of the page for a key that is refused. Throws faults that the page does not show. */
-function keyProblem(fault: Fault): string {
-  switch (fault.code) {
-    case "invalid_api_key":
-      return "This is not a valid key of a client.";
-    case "too_many_auth_failures":
-      return "This key is not valid, and too many wrong keys came from this address. Enter a valid key, or wait a minute.";
-    case "key_expired":
-    case "key_revoked":
-    case "key_rotated":
-    case "key_not_confirmed":
-      return fault.message;
-    default:
-      throw fault;
-  }
-}
-
-function accessProblem(access: HolderAccess, { id }: ConnectorRelay): string | undefined {
-  switch (access.kind) {
-    case "allowed":
-      return undefined;
-    case "no_relay":
-      return `This key may not use the MCP server ${id}.`;
-    case "cannot_restrict":
-      return `This key may use only some tools, and the relay of ${id} is too old to hold it to them. Ask the owner of the relay to update it.`;
-    case "ended":
-      return "This key is no longer valid.";
-    case "not_confirmed":
-      return "This server cannot reach the records of its cluster, so it does not know whether this key is still valid. Try again shortly.";
-  }
 }

@@ -119,7 +119,8 @@ function toClient(id: string, text: string): ClientInfo {
 /** Whether a redirect URI may be listed. The library checks again the one that a request names. */
 function isUri(text: string): boolean {
   const url = URL.parse(text);
-  if (!url || url.username !== "" || url.password !== "" || text.includes("#")) return false;
+  if (url === null || text.includes("#")) return false;
+  if (url.username !== "" || url.password !== "") return false;
   if (url.protocol === "http:") return isLoopback(url.hostname);
   return !/^(?:javascript|data|vbscript|file|mailto|blob):$/.test(url.protocol);
 }

@@ -271,6 +271,7 @@ test("a holder sees the own key, its limits and what was used of them", async ()
     name: "ci",
     tenant: "default",
     models: ["m"],
+    mcp: null,
     limits: { tokens_per_day: 1000 },
     weight: 1,
     class: "normal",

@@ -23,7 +23,7 @@ export interface OAuthOptions {
   readonly letsIssuersUsersIn: boolean;
   readonly keep?: OAuthKeep | undefined;
   readonly shared?: SharedOAuth | undefined;
-  /** Returns the record of a client whose id is the URL of a document; undefined for one that cannot be had. */
+  /** See `KvParts.clientAt`. */
   readonly clientAt?: ((url: string) => Promise<string | undefined>) | undefined;
   readonly relays: () => ConnectorRelays;
   readonly holders: () => Holders;

@@ -4,6 +4,7 @@ import type { Audit } from "../audit/audit.ts";
 import { addressBucket, createProxies } from "../auth/addresses.ts";
 import type { Auth } from "../auth/auth.ts";
 import { FailureLimit } from "../auth/failure-limit.ts";
+import { oidcCallerOwner } from "../auth/oidc-roles.ts";
 import { originSeen } from "../auth/public-origin.ts";
 import { assertSameOrigin } from "../auth/same-origin.ts";
 import type { Config } from "../config.ts";
@@ -54,12 +55,13 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
   const { clock, log } = deps;
   const relays = (): ConnectorRelays => options.relays() ?? NO_RELAYS;
   const documents = config.mcpClientDocuments ? new ClientDocuments({ clock, log, guard: PUBLIC_ONLY }) : undefined;
+  const issuersName = oidcCallerOwner(config);
   const oauth = new OAuth({
     clock,
     log,
     tokenLifeMs: config.mcpTokenLifeMs,
     grantIdleMs: config.mcpGrantIdleMs,
-    letsIssuersUsersIn: config.oidcIssuer !== undefined && config.oidcCallerClaims.length > 0,
+    issuer: issuersName,
     keep,
     shared,
     clientAt: documents && ((url) => documents.find(url)),
@@ -91,7 +93,9 @@ export function createProgramAccess(options: ProgramAccessOptions): ProgramAcces
     letIn:
       (assets) =>
       async (visit, { resume, subject, name }) => {
-        const answer = await consent.resume(visit, resume, { kind: "oidc", subject, name });
+        // Without an issuer nobody comes back from one, and no grant has an empty name.
+        const holder = { kind: "oidc", issuer: issuersName ?? "", subject, name } as const;
+        const answer = await consent.resume(visit, resume, holder);
         return toResponse(visit.request, answer, { page, assets, issuer });
       },
     routes: (assets) =>

@@ -17,6 +17,20 @@ export function oidcOwner(config: OidcConfig): string | undefined {
   return `oidc:${sha256(settings).slice(0, 16)}`;
 }
 
+/**
+ * Returns the name of the issuer for which users of it let programs in; undefined where none of them may. It changes with the issuer,
+ * the client and the claim that callers need, so that what users let in under other settings is not valid any more. The rules for
+ * roles do not change it.
+ */
+export function oidcCallerOwner(
+  config: Pick<Config, "oidcIssuer" | "oidcClientId" | "oidcCallerClaims">,
+): string | undefined {
+  const { oidcIssuer, oidcClientId, oidcCallerClaims } = config;
+  if (oidcIssuer === undefined || oidcCallerClaims.length === 0) return undefined;
+  const settings = JSON.stringify([oidcIssuer, oidcClientId, oidcCallerClaims]);
+  return `oidc-caller:${sha256(settings).slice(0, 16)}`;
+}
+
 /** Returns the role of a user with these claims; undefined for a user without any. */
 export function roleIn(claims: Claims, { oidcAdminClaims, oidcViewerClaims }: OidcConfig): Role | undefined {
   if (matches(claims, oidcAdminClaims)) return "admin";

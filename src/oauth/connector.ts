@@ -20,6 +20,8 @@ export type Holder =
     }
   | {
       readonly kind: "oidc";
+      /** The issuer with the settings under which the user signed in: see `oidcCallerOwner`. */
+      readonly issuer: string;
       /** The user at the issuer: its claim `sub`. */
       readonly subject: string;
       /** The name of its caller in logs: `oidc:ann@example.com`, as `userName` makes it. */

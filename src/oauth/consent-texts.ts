@@ -10,6 +10,18 @@ export function notConnected(relayId: string): string {
   return `No MCP server of the name ${relayId === "" ? "that was asked for" : relayId} is connected for which people sign in here. Its relay has to run with --access connector. ${START_AGAIN}`;
 }
 
+const REGISTER_INSTEAD = "its operator can set MCP_CLIENT_DOCUMENTS=false, so that programs register themselves";
+
+/** Says that a program's document is missing or not valid. */
+export function documentNotValid(host: string): string {
+  return `This server could not get the document by which the program introduces itself from ${host}, or the document is not valid. If the server may not reach that site, ${REGISTER_INSTEAD}`;
+}
+
+/** Says that a program's document cannot be had now. */
+export function documentAway(host: string): string {
+  return `This server cannot get the document by which the program introduces itself from ${host} now. Try again in a moment. If the server cannot reach that site at all, ${REGISTER_INSTEAD}.`;
+}
+
 /** Returns the text of the page for a key that is refused. Throws faults that the page does not show. */
 export function keyProblem(fault: Fault): string {
   switch (fault.code) {

@@ -6,10 +6,17 @@ import type { Clock } from "../system/deps.ts";
 import { isLoopback } from "../system/loopback.ts";
 import { readClientId } from "./client-documents.ts";
 import type { ConnectorRelay, Holder } from "./connector.ts";
-import { accessProblem, keyProblem, notConnected, START_AGAIN } from "./consent-texts.ts";
+import {
+  accessProblem,
+  documentAway,
+  documentNotValid,
+  keyProblem,
+  notConnected,
+  START_AGAIN,
+} from "./consent-texts.ts";
 import { type GrantMetadata, grantIdOf, grantNameOf, userIdOf } from "./grant-record.ts";
 import { KvFault } from "./kv.ts";
-import { AUTHORIZE_PATH } from "./library.ts";
+import { AUTHORIZE_PATH, type Library } from "./library.ts";
 import { clientNameOf } from "./names.ts";
 import type { OAuth } from "./oauth.ts";
 import { isUsableOrigin, readResource } from "./resource.ts";
@@ -127,7 +134,17 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
     const { clientAt } = oauth.options;
     const url = clientAt && readClientId(clientId);
     if (!url || (await clientAt(clientId)) !== undefined) return undefined;
-    return `This server could not get the document by which the program introduces itself from ${clientNameOf(url.hostname)}. If the server cannot reach that site, its operator can set MCP_CLIENT_DOCUMENTS=false, so that programs register themselves`;
+    return documentNotValid(clientNameOf(url.hostname));
+  };
+  const askProblem = async (error: unknown, clientId: string, library: Library): Promise<ConsentAnswer> => {
+    if (error instanceof library.AuthorizationError)
+      return error.redirectTo === undefined
+        ? refused((await documentProblem(clientId)) ?? error.description)
+        : refusedFor(error.redirectTo, error.description);
+    const url = readClientId(clientId);
+    if (error instanceof KvFault && error.reason === "document" && url)
+      return { kind: "refused", status: 503, text: documentAway(clientNameOf(url.hostname)) };
+    return kvAnswer(error);
   };
 
   return {
@@ -147,11 +164,9 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
           return refusedFor(library.authorizationErrorRedirect(request, "invalid_request", NO_CHALLENGE), NO_CHALLENGE);
         return await show(visit, request, relay);
       } catch (error) {
-        if (error instanceof library.AuthorizationError)
-          return error.redirectTo === undefined
-            ? refused((await documentProblem(searchParams.get("client_id") ?? "")) ?? error.description)
-            : refusedFor(error.redirectTo, error.description);
-        return kvAnswer(error);
+        const clientId = searchParams.get("client_id") ?? "";
+        // The document is asked for again here, and may be away by now.
+        return await askProblem(error, clientId, library).catch((second) => askProblem(second, clientId, library));
       }
     },
 
@@ -266,5 +281,6 @@ const NO_CHALLENGE = "code_challenge is required";
 function kvAnswer(error: unknown): ConsentAnswer {
   if (!(error instanceof KvFault)) throw error;
   if (error.reason === "conflict") return refused("This page was used already");
+  if (error.reason === "document") return { kind: "refused", status: 503, text: documentAway("its site") };
   return { kind: "refused", status: 503, text: "This server cannot keep the access now. Try again in a moment." };
 }

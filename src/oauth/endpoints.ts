@@ -122,6 +122,10 @@ const REASONS: Readonly<Record<KvFault["reason"] | "busy", { readonly status: nu
   conflict: { status: 503, text: "Other requests are changing the same grant. Try again." },
   away: { status: 503, text: "This server cannot reach the records of its cluster. Try again shortly." },
   full: { status: 503, text: "This server has as many clients and grants as it takes. Its operator can revoke some." },
+  document: {
+    status: 503,
+    text: "The document by which this program introduces itself cannot be fetched now. Try again shortly.",
+  },
   busy: { status: 429, text: "Too many clients were registered from this address. Try again later." },
 };
 

@@ -6,7 +6,7 @@ import type { OAuthRow } from "./oauth-records.ts";
 
 const holderSchema = v.variant("kind", [
   v.object({ kind: v.literal("key"), owner: v.string(), keyId: v.optional(v.string()), name: v.string() }),
-  v.object({ kind: v.literal("oidc"), subject: v.string(), name: v.string() }),
+  v.object({ kind: v.literal("oidc"), issuer: v.string(), subject: v.string(), name: v.string() }),
 ]);
 
 /** What this server adds to the library's record of a grant. */

@@ -40,7 +40,8 @@ export interface Grants {
   revoke(id: string): Promise<GrantFacts | undefined>;
 }
 
-export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
+/** Creates the list. `usersLifeMs` is how long grants of the issuer's users last at most, if that is known. */
+export function createGrants(table: OAuthTable, uses: GrantUses, usersLifeMs = Number.POSITIVE_INFINITY): Grants {
   const factsOf = ({
     id,
     userId,
@@ -58,7 +59,8 @@ export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
     holder: toHolder(metadata.holder),
     createdAt: createdAt * 1000,
     lastUsedAt: uses.lastUsedAt({ id, userId }),
-    expiresAt: rest.authCodeWrappedKey === undefined && expiresAt !== undefined ? expiresAt * 1000 : undefined,
+    expiresAt:
+      rest.authCodeWrappedKey === undefined ? endOf({ expiresAt, createdAt, metadata }, usersLifeMs) : undefined,
   });
   const all = function* (): Iterable<{ readonly name: string; readonly grant: GrantRecord }> {
     for (const row of table.rows("grant")) {
@@ -86,6 +88,15 @@ export function createGrants(table: OAuthTable, uses: GrantUses): Grants {
       return undefined;
     },
   };
+}
+
+/** Returns when a grant ends unless it is used before, and a grant of a user of the issuer at the latest. */
+function endOf(
+  { expiresAt, createdAt, metadata }: Pick<GrantRecord, "expiresAt" | "createdAt" | "metadata">,
+  usersLifeMs: number,
+): number | undefined {
+  if (expiresAt === undefined || metadata.holder.kind === "key") return expiresAt && expiresAt * 1000;
+  return Math.min(expiresAt * 1000, createdAt * 1000 + usersLifeMs);
 }
 
 const AWAY =

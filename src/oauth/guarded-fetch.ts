@@ -13,6 +13,11 @@ export interface Fetched {
   readonly cacheControl: string | undefined;
 }
 
+/** Says that there is no document that may be read, and that another attempt would find none either. Other errors may pass. */
+export class NoDocument extends Error {
+  override readonly name = "NoDocument";
+}
+
 /** Where documents may be fetched. */
 export interface FetchGuard {
   /** Returns the addresses of a host. */
@@ -31,7 +36,7 @@ export const PUBLIC_ONLY: FetchGuard = {
 /**
  * Fetches a document at an https URL that a stranger has named. It connects to an address that it has checked, and to none that the
  * name leads to a moment later; it follows no redirect and sends nothing but the request. Rejects with an error whose message says
- * why there is no document.
+ * why there is no document: a `NoDocument`, or another error while its server is down, slow or busy.
  */
 export async function fetchGuarded(url: URL, guard: FetchGuard): Promise<Fetched> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
@@ -41,7 +46,7 @@ export async function fetchGuarded(url: URL, guard: FetchGuard): Promise<Fetched
   const [address] = addresses;
   // One private address among them is enough: the name is not only a public one.
   if (address === undefined || !addresses.every((each) => guard.mayConnect(each, port)))
-    throw new Error("its address is not one that this server connects to");
+    throw new NoDocument("its address is not one that this server connects to");
   const target = new URL(url);
   target.hostname = address.includes(":") ? `[${address}]` : address;
   const answer = await fetch(target, {
@@ -53,10 +58,24 @@ export async function fetchGuarded(url: URL, guard: FetchGuard): Promise<Fetched
   });
   if (answer.status !== 200) {
     void answer.body?.cancel().catch(() => {});
-    throw new Error(`it answers with status ${answer.status}`);
+    const message = `it answers with status ${answer.status}`;
+    throw isPassing(answer.status) ? new Error(message) : new NoDocument(message);
   }
-  const text = new TextDecoder("utf-8", { fatal: true }).decode(await readBounded(answer));
+  const text = decode(await readBounded(answer));
   return { text, cacheControl: answer.headers.get("cache-control") ?? undefined };
+}
+
+/** Whether a status says that the server cannot answer now: it is busy, or something behind it is down. */
+function isPassing(status: number): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429;
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new NoDocument("it is not text in UTF-8");
+  }
 }
 
 async function readBounded(answer: Response): Promise<Uint8Array> {
@@ -64,7 +83,7 @@ async function readBounded(answer: Response): Promise<Uint8Array> {
   let bytes = 0;
   for await (const part of answer.body ?? []) {
     bytes += part.byteLength;
-    if (bytes > MAX_BYTES) throw new Error("it is too long");
+    if (bytes > MAX_BYTES) throw new NoDocument("it is too long");
     parts.push(part);
   }
   return Buffer.concat(parts);

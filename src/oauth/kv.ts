@@ -1,10 +1,13 @@
 import type { OAuthRow } from "./oauth-records.ts";
 import type { OAuthTable } from "./oauth-table.ts";
 
-/** A write that was refused, because another request has changed the record meanwhile, or because there is no way to write it. */
+/**
+ * A write that was refused, because another request has changed the record meanwhile, or because there is no way to write it; or a
+ * client whose document cannot be had now.
+ */
 export class KvFault extends Error {
   override readonly name = "KvFault";
-  readonly reason: "conflict" | "away" | "full";
+  readonly reason: "conflict" | "away" | "full" | "document";
 
   constructor(reason: KvFault["reason"]) {
     super(reason);
@@ -37,7 +40,10 @@ export interface Kv {
 export interface KvParts {
   readonly table: OAuthTable;
   readonly now: () => number;
-  /** Returns the record of a client whose id is the URL of a document; undefined for one that cannot be had. */
+  /**
+   * Returns the record of a client whose id is the URL of a document; undefined for one that is not valid. Rejects with a `KvFault` if
+   * the document cannot be had now.
+   */
   readonly clientAt: (url: string) => Promise<string | undefined>;
   /** Makes room for a record that is new. Returns whether there is room. */
   readonly makeRoom: (name: string) => boolean;
@@ -46,7 +52,7 @@ export interface KvParts {
 /**
  * Creates the key-value store for one request. The library reads a record and later writes it, and takes no care of requests that do
  * so at the same time: two of them could use one authorization code. Here a write counts only if the record is as this request has
- * read it, and a transaction can be consumed once. Writes reject with a `KvFault`.
+ * read it, and a transaction can be consumed once. Writes reject with a `KvFault`, and so do reads of a client's document.
  */
 export function createKv({ table, now, clientAt, makeRoom }: KvParts): Kv {
   const read = new Map<string, string | undefined>();

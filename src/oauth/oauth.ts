@@ -2,7 +2,7 @@ import { Fault } from "../errors.ts";
 import type { Clock, Log } from "../system/deps.ts";
 import { RepeatedLines } from "../system/repeated-lines.ts";
 import type { ConnectorRelays, ConnectorTokens, Granted, Holders } from "./connector.ts";
-import { grantIdOf, grantNameOf, readGrant } from "./grant-record.ts";
+import { type GrantRecord, grantIdOf, grantNameOf, readGrant } from "./grant-record.ts";
 import { GrantUses } from "./grant-uses.ts";
 import { createGrants, type Grants, toHolder } from "./grants.ts";
 import { createKv, type Kv } from "./kv.ts";
@@ -19,11 +19,14 @@ export interface OAuthOptions {
   readonly tokenLifeMs: number;
   /** How long a grant lasts that is not used. */
   readonly grantIdleMs: number;
-  /** Whether users of the issuer may be holders. If not, grants that they gave earlier are not valid. */
-  readonly letsIssuersUsersIn: boolean;
+  /**
+   * The issuer whose users may be holders, as `Holder` names it; undefined where none may. Grants that users gave under another one are
+   * not valid.
+   */
+  readonly issuer: string | undefined;
   readonly keep?: OAuthKeep | undefined;
   readonly shared?: SharedOAuth | undefined;
-  /** Returns the record of a client whose id is the URL of a document; undefined for one that cannot be had. */
+  /** See `KvParts.clientAt`. */
   readonly clientAt?: ((url: string) => Promise<string | undefined>) | undefined;
   readonly relays: () => ConnectorRelays;
   readonly holders: () => Holders;
@@ -46,7 +49,7 @@ export class OAuth implements ConnectorTokens {
     const { clock, log, keep, shared, relays } = options;
     this.table = new OAuthTable({ clock, keep, shared });
     this.uses = new GrantUses(this.table, clock, options.grantIdleMs);
-    this.grants = createGrants(this.table, this.uses);
+    this.grants = createGrants(this.table, this.uses, options.grantIdleMs);
     this.#refusals = new RepeatedLines({ clock, write: (fields) => log.info("oauth.refused", fields) });
     this.table.onRemoved(({ name }) => {
       if (name.startsWith("grant:")) relays().endGrant(grantIdOf(name));
@@ -94,7 +97,7 @@ export class OAuth implements ConnectorTokens {
     const isForIt = resourcesOf(relay).some((each) => each === summary?.audience);
     if (!summary || !isForIt || summary.expiresAt * 1000 <= this.options.clock.now()) return undefined;
     const { holder, client } = grant.metadata;
-    if (holder.kind === "oidc" && !this.options.letsIssuersUsersIn) return undefined;
+    if (holder.kind === "oidc" && !this.#isUsersGrantValid(grant, holder.issuer)) return undefined;
     this.uses.note(grant);
     return { grantId: grant.id, clientName: client, holder: toHolder(holder) };
   }
@@ -109,7 +112,7 @@ export class OAuth implements ConnectorTokens {
   }
 
   get isWithoutKeys(): boolean {
-    return this.options.letsIssuersUsersIn;
+    return this.options.issuer !== undefined;
   }
 
   metadataFor(resource: string, origin: string): object | undefined {
@@ -138,13 +141,22 @@ export class OAuth implements ConnectorTokens {
     });
   }
 
+  /**
+   * Whether a grant of a user of the issuer is valid. The issuer does not say when a user loses the claim, so each user has to sign in
+   * again after a while, however much the grant is used.
+   */
+  #isUsersGrantValid(grant: GrantRecord, issuer: string): boolean {
+    const { clock, grantIdleMs, issuer: current } = this.options;
+    return issuer === current && clock.now() < grant.createdAt * 1000 + grantIdleMs;
+  }
+
   /** Whether the holder of a grant is still somebody who may have one, as far as that does not depend on the relay. */
   #mayRefresh(name: string): boolean {
     const row = this.table.get(name);
     const grant = row && readGrant(row);
     if (!grant) return false;
     const { holder, relay: id } = grant.metadata;
-    if (holder.kind === "oidc") return this.options.letsIssuersUsersIn;
+    if (holder.kind === "oidc") return this.#isUsersGrantValid(grant, holder.issuer);
     const relay = { id, name: "", restricts: true, tenants: undefined };
     return this.options.holders().accessOf(toHolder(holder), relay).kind !== "ended";
   }

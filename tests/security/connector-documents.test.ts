@@ -146,6 +146,45 @@ describe("the document of a client", () => {
     expect(asked).toHaveLength(1);
   });
 
+  test("counts as it was for seven days while it cannot be had, and no longer than it is there", async () => {
+    const clock = new FakeClock();
+    const found = create(HERE, clock);
+    serve(DOCUMENT);
+    expect(await found.find(ID)).toContain("Published client");
+    for (const status of [500, 503, 429]) {
+      serve("busy", { status });
+      clock.advance(24 * 60 * 60_000);
+      expect(await found.find(ID)).toContain("Published client");
+    }
+    clock.advance(4 * 24 * 60 * 60_000);
+    await expect(found.find(ID)).rejects.toThrow("document");
+
+    serve(DOCUMENT);
+    clock.advance(15_000);
+    expect(await found.find(ID)).toContain("Published client");
+    documents.delete("/client.json");
+    clock.advance(5 * 60_000);
+    expect(await found.find(ID)).toBeUndefined();
+    serve("busy", { status: 503 });
+    clock.advance(15_000);
+    await expect(found.find(ID)).rejects.toThrow("document");
+  });
+
+  test("that cannot be had now costs no program its access", async () => {
+    serve(DOCUMENT);
+    let found = create();
+    const rig = new OAuthRig({ clientAt: (url) => found.find(url) });
+    const { clientId, tokens } = await rig.signIn({ client_id: ID });
+    // A restart has forgotten the document.
+    found = create({ ...HERE, resolve: () => Promise.reject(new Error("no route to the resolver")) });
+    const away = await rig.refresh(clientId, tokens.refresh_token);
+    expect([away.status, await away.json()]).toMatchObject([503, { error: "temporarily_unavailable" }]);
+    expect(away.headers.get("retry-after")).toBe("5");
+    expect((await rig.open({ client_id: ID })).page.status).toBe(503);
+    found = create();
+    expect((await rig.refresh(clientId, tokens.refresh_token)).status).toBe(200);
+  });
+
   test.each([
     "http://client.example/a.json",
     "https://client.example/",

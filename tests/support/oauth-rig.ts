@@ -72,7 +72,7 @@ export class OAuthRig {
       log: silentLog,
       tokenLifeMs: 60 * 60_000,
       grantIdleMs: 30 * 24 * 60 * 60_000,
-      letsIssuersUsersIn: false,
+      issuer: undefined,
       relays: () => ({
         get isAny() {
           return rig.relays.size > 0;

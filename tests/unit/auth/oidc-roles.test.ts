@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { oidcOwner, roleIn, userName } from "../../../src/auth/oidc-roles.ts";
+import { oidcCallerOwner, oidcOwner, roleIn, userName } from "../../../src/auth/oidc-roles.ts";
 import { defaultConfig } from "../../support/default-config.ts";
 
 const rule = (claim: string, value: string) => ({ claim, value });
@@ -60,6 +60,24 @@ describe("the name of a user", () => {
     }
     expect(new Set(names).size).toBe(names.length);
   });
+});
+
+test("the name of the issuer for callers changes with the issuer, the client and their claim, and with nothing else", () => {
+  const config = {
+    oidcIssuer: "https://id.example.com/",
+    oidcClientId: "moorage",
+    oidcCallerClaims: [rule("groups", "a")],
+  };
+  const name = oidcCallerOwner(defaultConfig(config));
+  expect(name).toBeDefined();
+  expect(oidcCallerOwner(defaultConfig({ ...config, oidcAdminClaims: [rule("groups", "b")] }))).toBe(name);
+  for (const change of [
+    { oidcIssuer: "https://id.example.com/other" },
+    { oidcClientId: "other" },
+    { oidcCallerClaims: [rule("groups", "b")] },
+  ])
+    expect(oidcCallerOwner(defaultConfig({ ...config, ...change }))).not.toBe(name);
+  expect(oidcCallerOwner(defaultConfig({ ...config, oidcCallerClaims: [] }))).toBeUndefined();
 });
 
 describe("the owner of sign-ins", () => {

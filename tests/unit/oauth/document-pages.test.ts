@@ -1,16 +1,20 @@
 import { expect, test } from "bun:test";
+import { KvFault } from "../../../src/oauth/kv.ts";
 import { OAuthRig } from "../../support/oauth-rig.ts";
 
 /** By this id Claude Code introduces itself wherever client ID metadata documents are accepted. */
 const CLAUDE_CODE = "https://claude.ai/oauth/claude-code-client-metadata";
 
-test("a document that cannot be fetched is named on the page, with what the operator can do", async () => {
-  const rig = new OAuthRig({ clientAt: () => Promise.resolve(undefined) });
+test.each([
+  ["is not valid", 400, () => Promise.resolve(undefined)],
+  ["cannot be fetched now", 503, () => Promise.reject(new KvFault("document"))],
+])("a document that %s is named on the page, with what the operator can do", async (_what, status, clientAt) => {
+  const rig = new OAuthRig({ clientAt });
   const { page } = await rig.open({ client_id: CLAUDE_CODE, redirect_uri: "http://localhost:50057/callback" });
-  expect(page.status).toBe(400);
+  expect(page.status).toBe(status);
   expect(page.headers.get("location")).toBeNull();
   const text = await page.text();
-  expect(text).toContain("could not get the document");
+  expect(text).toMatch(/(could not|cannot) get the document/);
   expect(text).toContain("claude.ai");
   expect(text).toContain("MCP_CLIENT_DOCUMENTS=false");
 });

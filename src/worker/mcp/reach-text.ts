@@ -20,10 +20,14 @@ export function reachText({ name, what, url, access }: Reach): string {
 }
 
 const NOTES: Readonly<Partial<Record<Reach["access"], readonly string[]>>> = {
+  token: ["AUTH_TOKEN stands for the relay's token, or for that of one of its callers."],
   none: [
     "Anybody who knows this URL may call; with --auth-token the relay requires a token, and with --access connector a sign-in.",
   ],
-  connector: ["Callers sign in at the Moorage server, or send a client's key of it as a bearer token."],
+  connector: [
+    "Callers sign in at the Moorage server (with Claude Code: claude mcp login, then the name above), or send one of its keys for",
+    "clients, such as one of API_KEY, as a bearer token.",
+  ],
 };
 
 /** Returns the name in a form that needs no quotes in a shell and that clients accept. */

@@ -152,7 +152,9 @@ function gemini({ name, url, proof, variable }: LineRelay): ReadyLine {
 
 function noteFor(proof: LineRelay["proof"], variable: string, signIn: string): string | null {
   if (proof === "none") return null;
-  return proof === "sign-in" ? signIn : `The variable ${variable} holds the token.`;
+  return proof === "sign-in"
+    ? signIn
+    : `Put the token of the relay, or your own as one of its callers, into the variable ${variable}.`;
 }
 
 /** Quotes a URL for the shells of Unix, unless it has only characters that mean nothing there. */

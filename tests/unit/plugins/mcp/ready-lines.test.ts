@@ -24,7 +24,7 @@ describe("the ready lines of a relay", () => {
     });
     expect(line("gemini", "token")).toMatchObject({
       text: `gemini mcp add --scope user --transport http tools ${URL} --header 'Authorization: Bearer $\{TOOLS_TOKEN}'`,
-      note: "The variable TOOLS_TOKEN holds the token.",
+      note: "Put the token of the relay, or your own as one of its callers, into the variable TOOLS_TOKEN.",
     });
   });
 

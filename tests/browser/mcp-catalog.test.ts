@@ -56,6 +56,6 @@ test("the catalogue says why it does not know what a relay offers", async () => 
   await server.relay({ info: { auth: "oauth" } });
   const page = await pages.openTab(server.url, "mcp");
   await showPart(page, "mcp", "Catalogue");
-  await page.getByText("tools", { exact: true }).last().click();
+  await page.locator(".catalog summary", { hasText: "tools" }).click();
   await page.getByText("Callers sign in to this MCP server itself, so only they see what it offers.").waitFor();
 });

@@ -45,8 +45,8 @@ export interface ConnectorDoor extends Holders {
    */
   enter(visit: Visit, relay: CalledRelay): Promise<Entered>;
   /**
-   * Returns the caller whose client's key a visit has; undefined for a visit without one. It counts nothing, so whoever refuses
-   * the visit MUST do so at a door that counts wrong keys.
+   * Returns the caller to whom the client's key in a visit belongs; undefined without such a key. It counts no wrong keys, so
+   * code that refuses the visit MUST do so at a door that counts them.
    */
   clientOf(visit: Visit): Caller | undefined;
   /** Returns what a caller may use of a relay. */

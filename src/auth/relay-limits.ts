@@ -68,7 +68,7 @@ export class RelayLimits {
     return this.#elsewhere?.countOf(name) ?? 0;
   }
 
-  /** Tells the other servers when calls are older than a minute, and forgets a caller of whom nothing counts. */
+  /** Tells the other servers when calls are older than a minute, and forgets a caller once nothing is left to count. */
   #lookLater(name: string, use: Use, requestsPerMinute: number | undefined): void {
     if (use.cancelLook) return;
     const left = use.recent.msUntil(Math.max(0, use.recent.sum(this.#clock.elapsed()) - 1), this.#clock.elapsed());

@@ -60,7 +60,7 @@ export function toPastCall(ended: EndedMcpCall, id: number, endedAt: number, mas
     text === undefined || text === ""
       ? undefined
       : mask.apply(cleanText(text.slice(0, 4 * MAX_CHARS))).slice(0, MAX_CHARS);
-  // A relay cannot say who a caller is whom the server knows.
+  // If the server knows the caller, the relay's name for it is ignored.
   const isNamed = caller.name !== ANYBODY;
   return {
     id,
@@ -87,7 +87,7 @@ export function toPastCall(ended: EndedMcpCall, id: number, endedAt: number, mas
   };
 }
 
-/** The name of a caller of whom the server knows nothing. */
+/** The name of callers that the server knows nothing about. */
 const ANYBODY = "anonymous";
 
 const text = v.optional(v.string());

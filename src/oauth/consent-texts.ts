@@ -1,7 +1,7 @@
 import type { Fault } from "../errors.ts";
 import type { ConnectorRelay, HolderAccess } from "./connector.ts";
 
-// What the page says to people whom it cannot let a program in for.
+// What the page says when a program cannot be let in.
 
 export const START_AGAIN = "Go back to the program that sent you here and connect again.";
 

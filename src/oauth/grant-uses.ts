@@ -36,7 +36,7 @@ export class GrantUses {
     void this.#table.put({ name, value: String(now), expiresAt: now + this.#lifeMs }, before);
   }
 
-  /** Milliseconds since 1970; undefined for a grant of whose use this server does not know. */
+  /** Milliseconds since 1970; undefined if this server knows of no use of the grant. */
   lastUsedAt({ id: grantId, userId }: Pick<GrantRecord, "id" | "userId">): number | undefined {
     const written = this.#table.get(`used:${userId}:${grantId}`)?.value;
     const times = [this.#here.get(grantId), written === undefined ? undefined : Number(written)];

@@ -47,7 +47,7 @@ export function oauthRoutes(options: OAuthRouteOptions): AnyElysia {
       throw new Fault("unknown_url", { message: "This relay has no authorization server here." });
     return endpoints.describe(visit);
   };
-  // Each page is a record, and may be a document to be fetched, for somebody whom nobody has asked anything yet.
+  // Each page creates a record and may make the server fetch a document, before anybody has proven anything.
   const ask = (visit: Visit): Promise<ConsentAnswer> => {
     const retryAfterS = options.countPage?.(visit);
     if (retryAfterS === undefined) return consent.ask(visit);
@@ -112,8 +112,8 @@ export function toResponse(
 }
 
 /**
- * Adds the cookies of a consent to its page. Browsers apply `form-action` to the redirects that follow a form, also to those of the
- * client's own site, of which nothing is known here. The page has nothing that could add another form to it.
+ * Adds the cookies of a consent to its page. Browsers apply `form-action` to the redirects that follow a form, also to those on
+ * the client's own site, which are not known here. The page has nothing that could add another form to it.
  */
 function framed(response: Response, headers?: Headers): Response {
   for (const cookie of headers?.getSetCookie() ?? []) response.headers.append("set-cookie", cookie);

@@ -12,7 +12,7 @@ import { createLegacyRelayDialect } from "./legacy-relay.ts";
 /** How relays introduce themselves: `{id?, client_name?, client_key?, …}`, which is answered with their id. */
 export function createRelayGreeting(door: Pick<ConnectorDoor, "isReady">): Greeting {
   return {
-    // Whoever calls another relay sends no key of this server, so nobody knows the caller's tenant.
+    // Callers of other relays send no key of this server, so their tenants are not known.
     knowsTenants: (hostInfo) => hostInfo["auth"] === CONNECTOR,
     parse(text, dialect): Parsed<Hello> {
       const json = parseJson(text);

@@ -2,8 +2,8 @@ import type { Backend } from "../../answering/opening.ts";
 import { asksForInventory } from "./serve-inventory.ts";
 
 /**
- * A backend for callers whom the server has let in. A call of which the server does not say who it is has come through a server
- * that lets everybody in, so it is refused.
+ * A backend for callers that the server has let in. A call without a caller came through a server that lets everybody in, so it
+ * is refused.
  */
 export function letInOnly(backend: Backend): Backend {
   return {

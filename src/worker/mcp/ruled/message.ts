@@ -2,7 +2,7 @@ import { isRecord, parseJson } from "../../../json/parse.ts";
 import { leadingMembersOf, type Range, uniqueMembersOf } from "../../../json/scan.ts";
 import { RPC } from "../bridge/rpc-error.ts";
 
-/** One message of a client, of which every parser reads the same. */
+/** One message of a client that every parser reads the same way. */
 export interface ClientMessage {
   /** Undefined for a notification, and for a response without one. */
   readonly id: string | number | undefined;

@@ -14,7 +14,7 @@ import { createSessionSeals } from "./session-seals.ts";
 import type { Terms, ToolFacts } from "./terms.ts";
 
 export interface RuledOptions {
-  /** The relay's own list of callers, of whom one has to call; undefined: the relay knows none. */
+  /** The relay's own list of callers, one of which each call must come from; undefined if the relay has none. */
   readonly callers: readonly FileCaller[] | undefined;
   /** What every caller may use; undefined: everything. */
   readonly rules: RuleSet | undefined;

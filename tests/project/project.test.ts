@@ -2,16 +2,19 @@ import { describe, expect, test } from "bun:test";
 import manifest from "../../package.json" with { type: "json" };
 import { closingLine, readTally } from "../../scripts/run-tests.ts";
 import { parseDuration } from "../../src/settings/units.ts";
+import programs from "../real/npm/package.json" with { type: "json" };
 
 const read = (path: string): Promise<string> => Bun.file(new URL(`../../${path}`, import.meta.url)).text();
 
 const dependencies: Readonly<Record<string, string>> = { ...manifest.dependencies, ...manifest.devDependencies };
 
+const EXACT = /^\d+\.\d+\.\d+(?:-[a-z]+\.\d+)?$/;
+
 describe("packages", () => {
   test("each is pinned to one version and listed with it in docs/dependencies.md", async () => {
     const docs = await read("docs/dependencies.md");
     const entries = Object.entries(dependencies);
-    expect(entries.filter(([, version]) => !/^\d+\.\d+\.\d+(?:-[a-z]+\.\d+)?$/.test(version))).toEqual([]);
+    expect(entries.filter(([, version]) => !EXACT.test(version))).toEqual([]);
     expect(entries.filter(([name, version]) => !docs.includes(`| \`${name}\` | ${version} |`))).toEqual([]);
   });
 
@@ -34,6 +37,27 @@ describe("packages", () => {
 
   test("Bun is what runs the project, not one of its packages", () => {
     expect(Object.keys(dependencies)).not.toContain("bun");
+  });
+});
+
+// .ci/run excuses every failure to install these, so nothing else notices a lock file that does not fit.
+describe("programs of the tests from npm", () => {
+  const pins = Object.entries(programs.dependencies);
+
+  test("each is pinned to one version, and bun.lock holds that version", async () => {
+    const lock = await read("tests/real/npm/bun.lock");
+    expect(pins.filter(([, version]) => !EXACT.test(version))).toEqual([]);
+    const pinned = pins.filter(([name, version]) => lock.includes(`"${name}": "${version}",`));
+    expect(pinned).toEqual(pins);
+    const resolved = pins.filter(([name, version]) => lock.includes(`"${name}": ["${name}@${version}",`));
+    expect(resolved).toEqual(pins);
+    expect(lock).not.toContain("://");
+  });
+
+  test("docs/dependencies.md has a row for each and lists no other", async () => {
+    const [, section = ""] = (await read("docs/dependencies.md")).split("## Programs of the tests from npm");
+    const rows = section.split("\n## ")[0]?.matchAll(/^\| (@?[^ |]+) \| (\d\S*) \| \S/gm) ?? [];
+    expect(Array.from(rows, ([, name, version]) => [name, version])).toEqual(pins);
   });
 });
 

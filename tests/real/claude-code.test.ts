@@ -3,15 +3,13 @@ import { join } from "node:path";
 import { lacks } from "../support/lacks.ts";
 import { type ScriptedModel, startScriptedModel } from "../support/scripted-model.ts";
 import { makeSignInHome, type SignInHome } from "../support/sign-in-home.ts";
-import { CLAUDE_CODE, NPM_PACKAGES } from "./environment.ts";
+import { CLAUDE_CODE, COMMAND_TIMEOUT_MS, NPM_PACKAGES, QUIET_CLAUDE_CODE } from "./environment.ts";
 import { API_KEY, Stack } from "./stack.ts";
 
 // Claude Code with a home of its own, a scripted browser, and a scripted model in place of Anthropic's. What needs an account
 // is left out: claude.ai, Claude Desktop and the mobile apps add connectors from Anthropic's own servers.
 
 const EVERYTHING = `${process.execPath} ${join(import.meta.dir, "../../node_modules/.bin/mcp-server-everything")} stdio`;
-/** Milliseconds. A command takes about a second, and many times that on a busy machine. */
-const COMMAND_TIMEOUT_MS = 60_000;
 
 // One test runs up to four commands.
 setDefaultTimeout(4 * COMMAND_TIMEOUT_MS);
@@ -45,8 +43,7 @@ describe.skipIf(lacks("Claude Code", NPM_PACKAGES))("Claude Code", () => {
     ...home.env,
     ANTHROPIC_BASE_URL: model.url,
     ANTHROPIC_API_KEY: "of-the-scripted-model",
-    DISABLE_AUTOUPDATER: "1",
-    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+    ...QUIET_CLAUDE_CODE,
     ENABLE_TOOL_SEARCH: "false",
   });
 

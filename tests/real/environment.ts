@@ -39,6 +39,22 @@ export const NPM_PACKAGES: Need = {
   install: "bun run test:real",
 };
 
+/** Gemini CLI is a script for Node. */
+export const NODE: Need = {
+  name: "node",
+  isThere: () => Bun.which("node") !== null,
+  install: "on Debian: apt-get install nodejs",
+};
+
+/** Milliseconds. A command of these programs takes about a second, and many times that on a busy machine. */
+export const COMMAND_TIMEOUT_MS = 60_000;
+
+/** Keeps Claude Code from replacing itself and from sending anything but what a test asks of it. */
+export const QUIET_CLAUDE_CODE = {
+  DISABLE_AUTOUPDATER: "1",
+  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+} as const;
+
 function pins(): string {
   return join(NPM_PROGRAMS, "bun.lock");
 }

@@ -6,9 +6,10 @@ import { startFixture } from "../support/mcp-rig.ts";
 import { McpServer } from "../support/mcp-server.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { startTestWorker } from "../support/test-worker.ts";
-import { NPM_ENVIRONMENT, NPM_PACKAGES } from "./environment.ts";
+import { COMMAND_TIMEOUT_MS, NODE, NPM_ENVIRONMENT, NPM_PACKAGES, QUIET_CLAUDE_CODE } from "./environment.ts";
 
-setDefaultTimeout(240_000);
+// One test runs four commands.
+setDefaultTimeout(4 * COMMAND_TIMEOUT_MS);
 
 const TOKEN = "a-token-of-forty-characters-for-the-relay";
 
@@ -37,15 +38,18 @@ describe.skipIf(lacks("lines of the catalogue", NPM_PACKAGES))("a line of the ca
     for (const each of running.splice(0).reverse()) await each.stop();
   });
 
+  /** Runs a command and returns what it printed, whether it succeeds or not. Rejects if it does not end in time. */
   async function run(command: string, home: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
     const programs = join(NPM_ENVIRONMENT, "node_modules/.bin");
+    const path = `${programs}${delimiter}${process.env["PATH"]}`;
     const shell = Bun.spawn(["sh", "-c", command], {
       cwd: home,
-      env: { PATH: `${programs}${delimiter}${process.env["PATH"]}`, HOME: home, ...TRUST, ...env },
-      stdout: "pipe",
-      stderr: "pipe",
+      env: { PATH: path, HOME: home, ...TRUST, ...QUIET_CLAUDE_CODE, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: COMMAND_TIMEOUT_MS,
     });
     const [said, complained] = await Promise.all([shell.stdout.text(), shell.stderr.text(), shell.exited]);
+    if (shell.signalCode) throw new Error(`${command} ended with ${shell.signalCode}: ${said}${complained}`);
     return said + complained;
   }
 
@@ -54,10 +58,8 @@ describe.skipIf(lacks("lines of the catalogue", NPM_PACKAGES))("a line of the ca
     return lines.find((each) => each.client === client)?.text ?? expect.unreachable();
   };
 
-  test.each([
-    ["claude-code", "claude mcp list", "✔ Connected"],
-    ["gemini", "gemini mcp list", "- Connected"],
-  ] as const)("lets %s reach a relay, with the token from its variable", async (client, list, connected) => {
+  /** Runs the lines of a client, and the command that lists its MCP servers with what it says of one that works. */
+  async function reach(client: ReadyClient, list: string, connected: string): Promise<void> {
     const directory = temporaryDirectory();
     running.push({ stop: () => directory.remove() });
     await run(lineOf(client, "guarded", "token"), directory.path);
@@ -68,5 +70,13 @@ describe.skipIf(lacks("lines of the catalogue", NPM_PACKAGES))("a line of the ca
     expect(stateOf("open")).toContain(connected);
     const wrong = await run(list, directory.path, { GUARDED_TOKEN: "wrong" });
     expect(wrong.split("\n").find((each) => each.includes("/id/guarded/"))).not.toContain(connected);
-  });
+  }
+
+  test("lets Claude Code reach a relay, with the token from its variable", () =>
+    reach("claude-code", "claude mcp list", "✔ Connected"));
+
+  test.skipIf(lacks("the catalogue's line for Gemini CLI", NODE))(
+    "lets Gemini CLI reach a relay, with the token from its variable",
+    () => reach("gemini", "gemini mcp list", "- Connected"),
+  );
 });

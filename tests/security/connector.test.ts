@@ -98,8 +98,10 @@ describe("a restricted key", () => {
       expect((await client.listResources()).resources).toEqual([]);
       const { content } = await client.callTool({ name: "test_simple_text", arguments: {} });
       expect(content).toMatchObject([{ type: "text" }]);
-      expect(client.callTool({ name: "test_image_content", arguments: {} })).rejects.toThrow(/test_image_content/);
-      expect(client.readResource({ uri: "test://static-text" })).rejects.toThrow();
+      await expect(client.callTool({ name: "test_image_content", arguments: {} })).rejects.toThrow(
+        /test_image_content/,
+      );
+      await expect(client.readResource({ uri: "test://static-text" })).rejects.toThrow();
       const all = await connect(make(), mode);
       expect((await all.listTools()).tools.length).toBeGreaterThan(3);
     },

@@ -192,7 +192,7 @@ describe("the end of a key", () => {
     expect(canceled.map(({ id }) => id).toSorted()).toEqual([running.id, streaming.id].toSorted());
     for (const { id } of canceled) relay.breakOff(id, "canceled");
     expect(await codeOf(await call)).toBe("401 key_revoked");
-    expect(new Response(body).text()).rejects.toThrow();
+    await expect(new Response(body).text()).rejects.toThrow();
     expect(await codeOf(await ask(text))).toBe("401 key_revoked");
   });
 

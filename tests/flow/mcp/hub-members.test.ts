@@ -62,7 +62,7 @@ describe.each(MODES)("a client with %s", (_name, mode) => {
     expect((await client.readResource({ uri: "file:///notes" })).contents).toEqual([
       { uri: "file:///notes", text: "text of notes" },
     ]);
-    expect(client.readResource({ uri: "file:///nobody" })).rejects.toThrow();
+    await expect(client.readResource({ uri: "file:///nobody" })).rejects.toThrow();
   });
 
   test("hears of the progress of servers of either era", async () => {

@@ -78,7 +78,7 @@ describe("behind one URL", () => {
     expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual(["files://{path}", "notes://{path}"]);
     expect(await read("file:///files")).toEqual([{ uri: "file:///files", text: "text of files" }]);
     expect(await read("notes://a/b")).toEqual([{ uri: "notes://a/b", text: "text of notes" }]);
-    expect(read("file:///nobody")).rejects.toThrow("Resource not found");
+    await expect(read("file:///nobody")).rejects.toThrow("Resource not found");
   });
 
   test("two servers with one URI have two resources", async () => {
@@ -95,7 +95,7 @@ describe("behind one URL", () => {
     // A link in a result names the resource as the list does.
     expect(texts(await client.callTool({ name: "notes__link" }))).toContain('"moorage:notes:file:///same"');
     // No other resource has a second name.
-    expect(client.readResource({ uri: "moorage:files:file:///same" })).rejects.toThrow();
+    await expect(client.readResource({ uri: "moorage:files:file:///same" })).rejects.toThrow();
   });
 
   test("completions come from the server whose prompt or template they are for", async () => {
@@ -122,7 +122,7 @@ describe("behind one URL", () => {
     }
     expect(names.filter((name) => name.startsWith("files__"))).toHaveLength(9);
     expect(names.filter((name) => name.startsWith("notes__"))).toHaveLength(9);
-    expect(client.listTools({ cursor: "nonsense" })).rejects.toThrow("cursor");
+    await expect(client.listTools({ cursor: "nonsense" })).rejects.toThrow("cursor");
   });
 
   test("long names are shortened, and still reach their tool", async () => {
@@ -139,6 +139,6 @@ describe("behind one URL", () => {
     const other = await connect({ notes: listingServer("notes", `long=${"x".repeat(60)}`) });
     // Without a list first.
     expect(texts(await other.callTool({ name: long }))).toContain("xxx of notes");
-    expect(other.callTool({ name: `notes__${"x".repeat(60)}` })).rejects.toThrow("Unknown tool");
+    await expect(other.callTool({ name: `notes__${"x".repeat(60)}` })).rejects.toThrow("Unknown tool");
   });
 });

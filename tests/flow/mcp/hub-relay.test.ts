@@ -83,11 +83,11 @@ test("one URL has a token of its own, and its callers get what the file's lists 
   };
   const token = "0123456789abcdef0123456789abcdef";
   const { server } = await serve(file, { TEAM_TOKEN: token });
-  expect(connect(server, "team")).rejects.toThrow();
+  await expect(connect(server, "team")).rejects.toThrow();
   const client = await connect(server, "team", { token });
   expect(await toolsOf(client)).toEqual(["files__read", "files__seen", "notes__read", "notes__seen"]);
   for (const name of ["files__crash", "notes__crash"])
-    expect(client.callTool({ name })).rejects.toThrow("Unknown tool");
+    await expect(client.callTool({ name })).rejects.toThrow("Unknown tool");
   expect(await textOf(client, "notes__read", { text: "a" })).toBe('read of notes: {"text":"a"}');
 });
 
@@ -103,7 +103,7 @@ describe.each(MODES)("a search for a client with %s", (_name, mode) => {
       'read of notes: {"text":"a"}',
     );
     expect(await textOf(client, "find_tools", { query: "weather" })).toContain("files (9), notes (9)");
-    expect(client.callTool({ name: "call_tool", arguments: {} })).rejects.toThrow("call_tool takes the name");
+    await expect(client.callTool({ name: "call_tool", arguments: {} })).rejects.toThrow("call_tool takes the name");
   });
 
   test("leaves a short list as it is if it is automatic, and replaces a long one", async () => {
@@ -120,7 +120,7 @@ describe.each(MODES)("a search for a client with %s", (_name, mode) => {
     const client = await connect(server, "team", { mode });
     const found = JSON.parse(await textOf(client, "find_tools", { query: "crash read files notes", limit: 25 }));
     expect(found.tools.map(({ name }: { name: string }) => name).sort()).toEqual(["files__read", "notes__read"]);
-    expect(client.callTool({ name: "call_tool", arguments: { name: "notes__crash" } })).rejects.toThrow();
+    await expect(client.callTool({ name: "call_tool", arguments: { name: "notes__crash" } })).rejects.toThrow();
     expect(await textOf(client, "call_tool", { name: "files__read" })).toBe("read of files: {}");
   });
 

@@ -33,13 +33,16 @@ const ERAS: readonly (readonly [name: string, mode: VersionNegotiationMode, vers
   ["era that is found out", "auto", MODERN],
 ];
 
+function createClient(mode: VersionNegotiationMode): Client {
+  return new Client({ name: "test", version: "1" }, { versionNegotiation: { mode } });
+}
+
 /** Signs in as the SDK's documentation says, and returns a client that is connected. */
 async function signedIn(account: McpSignIn, mode: VersionNegotiationMode, url = rig.url): Promise<Client> {
-  const create = (): Client => new Client({ name: "test", version: "1" }, { versionNegotiation: { mode } });
   const transport = new StreamableHTTPClientTransport(url, { authProvider: account });
-  await expect(create().connect(transport)).rejects.toThrow(UnauthorizedError);
+  await expect(createClient(mode).connect(transport)).rejects.toThrow(UnauthorizedError);
   await transport.finishAuth(account.answer);
-  return connect(account, create(), url);
+  return connect(account, createClient(mode), url);
 }
 
 async function connect(account: McpSignIn, client: Client, url = rig.url): Promise<Client> {
@@ -83,16 +86,21 @@ describe("the official SDK", () => {
     expect(await client.callTool(echo)).toMatchObject(ECHOED);
   });
 
-  test("gets a new token by itself when the first is no longer accepted, without its user", async () => {
-    const account = new McpSignIn({ key: rig.key });
-    await signedIn(account, "auto");
-    account.spoilAccessToken();
-    const client = await connect(account, new Client({ name: "test", version: "1" }));
-    expect(await client.callTool(echo)).toMatchObject(ECHOED);
-    expect(account.asked).toHaveLength(1);
-    expect(account.granted).toHaveLength(2);
-    expect(account.granted[1]?.refresh_token).not.toBe(account.granted[0]?.refresh_token);
-  });
+  test.each(ERAS)(
+    "v2 gets a new token by itself when the first is no longer accepted, in the %s",
+    async (_name, mode) => {
+      const account = new McpSignIn({ key: rig.key });
+      const { tools } = await (await signedIn(account, mode)).listTools();
+      account.spoilAccessToken();
+      const client = await connect(account, createClient(mode));
+      expect((await client.listTools()).tools).toEqual(tools);
+      expect(await client.callTool(echo)).toMatchObject(ECHOED);
+      // The user is not asked again.
+      expect(account.asked).toHaveLength(1);
+      expect(account.granted).toHaveLength(2);
+      expect(account.granted[1]?.refresh_token).not.toBe(account.granted[0]?.refresh_token);
+    },
+  );
 
   test("registers with a secret if it wants to, and signs in with it", async () => {
     const account = new McpSignIn({ key: rig.key }, { token_endpoint_auth_method: "client_secret_post" });
@@ -119,7 +127,7 @@ describe("the official SDK", () => {
   });
 
   test("needs no sign-in with a key as its bearer token", async () => {
-    const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } });
+    const client = createClient("auto");
     open.push(client);
     const requestInit = { headers: { authorization: `Bearer ${rig.key}` } };
     await client.connect(new StreamableHTTPClientTransport(rig.url, { requestInit }));

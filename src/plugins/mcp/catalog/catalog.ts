@@ -60,8 +60,9 @@ export class Catalog {
     const start = after === undefined ? 0 : seen.findIndex(({ facts }) => facts.id === after) + 1;
     const page = seen.slice(start, start + limit);
     const hasMore = seen.length > start + limit;
+    const holders = this.#holdersFor(viewer, page);
     return {
-      data: page.map((relay) => this.#shown(visit, viewer, relay)),
+      data: page.map((relay) => this.#shown(visit, viewer, relay, holders)),
       has_more: hasMore,
       next: hasMore ? (page.at(-1)?.facts.id ?? null) : null,
       missing_servers: viewer.kind === "operator" ? missing : [],
@@ -75,10 +76,11 @@ export class Catalog {
     const view = relay && viewOf(this.#options.auth, viewer, relay.facts);
     if (!relay || !view || view.kind === "nothing") throw new Fault("relay_unavailable");
     const told = await this.#ask(visit, relay, viewer, view);
-    return { ...this.#shown(visit, viewer, relay), inventory: shownInventory(told) };
+    const holders = this.#holdersFor(viewer, [relay]);
+    return { ...this.#shown(visit, viewer, relay, holders), inventory: shownInventory(told) };
   }
 
-  #shown(visit: Visit, viewer: Viewer, { server, facts }: RelayOfServer): object {
+  #shown(visit: Visit, viewer: Viewer, { server, facts }: RelayOfServer, holders: readonly KeyHolder[]): object {
     const { id, name, access, broken } = facts;
     const url = publicUrlOf(this.#options.ports.names, id, visit, "/mcp") ?? null;
     const isOperator = viewer.kind === "operator";
@@ -90,13 +92,13 @@ export class Catalog {
       status: facts.isDrained ? "drained" : broken === undefined ? "ready" : "broken",
       status_reason: broken !== undefined && isOperator ? cleanText(broken) : null,
       ready_lines: url === null ? [] : readyLines({ id, url, access }),
-      ...(isOperator ? this.#forOperators(server, facts) : {}),
+      ...(isOperator ? this.#forOperators(server, facts, holders) : {}),
     };
   }
 
-  #forOperators(server: string, facts: RelayFacts): object {
+  #forOperators(server: string, facts: RelayFacts, holders: readonly KeyHolder[]): object {
     const { upstream, version, restricts, connectedAt, tenants } = facts;
-    const keys = facts.access === "connector" ? this.#keysAt(facts) : [];
+    const keys = facts.access === "connector" ? this.#keysAt(facts, holders) : [];
     return {
       server: server === "" ? null : server,
       upstream: upstream ?? null,
@@ -113,10 +115,16 @@ export class Catalog {
     };
   }
 
-  #keysAt(facts: RelayFacts): readonly KeyHolder[] {
-    const { auth, keyHolders } = this.#options;
+  /** Returns the holders of keys, once for an answer, because it takes long with many keys; none where no relay shows any. */
+  #holdersFor(viewer: Viewer, relays: readonly RelayOfServer[]): readonly KeyHolder[] {
+    const isShown = viewer.kind === "operator" && relays.some(({ facts }) => facts.access === "connector");
+    return isShown ? (this.#options.keyHolders?.() ?? []) : [];
+  }
+
+  #keysAt(facts: RelayFacts, holders: readonly KeyHolder[]): readonly KeyHolder[] {
+    const { auth } = this.#options;
     const relay = connectorOf(facts);
-    return (keyHolders?.() ?? []).filter(({ caller }) => auth.connectors.accessAt(caller, relay).kind === "allowed");
+    return holders.filter(({ caller }) => auth.connectors.accessAt(caller, relay).kind === "allowed");
   }
 
   async #ask(visit: Visit, { facts }: RelayOfServer, viewer: Viewer, view: View): Promise<Told> {

@@ -7,7 +7,7 @@ import { cleanText } from "../../../wire/clean-text.ts";
 import { type McpPorts, toPeerRequest } from "../call.ts";
 import { publicUrlOf } from "../resource.ts";
 import type { RpcFacts } from "../rpc-facts.ts";
-import { askInventory, inventoryRequest, OLD_WORKER, type Told } from "./ask-inventory.ts";
+import { askInventory, inventoryRequest, OLD_WORKER } from "./ask-inventory.ts";
 import { readyLines } from "./ready-lines.ts";
 import { AllRelays, type RelayFacts, type RelayOfServer } from "./relay-facts.ts";
 import { shownInventory } from "./shown-inventory.ts";
@@ -75,9 +75,9 @@ export class Catalog {
       this.#relays.own(relayId) ?? (await this.#relays.read()).relays.find(({ facts }) => facts.id === relayId);
     const view = relay && viewOf(this.#options.auth, viewer, relay.facts);
     if (!relay || !view || view.kind === "nothing") throw new Fault("relay_unavailable");
-    const told = await this.#ask(visit, relay, viewer, view);
+    const inventory = await this.#inventory(visit, relay, viewer, view);
     const holders = this.#holdersFor(viewer, [relay]);
-    return { ...this.#shown(visit, viewer, relay, holders), inventory: shownInventory(told) };
+    return { ...this.#shown(visit, viewer, relay, holders), inventory };
   }
 
   #shown(visit: Visit, viewer: Viewer, { server, facts }: RelayOfServer, holders: readonly KeyHolder[]): object {
@@ -127,10 +127,10 @@ export class Catalog {
     return holders.filter(({ caller }) => auth.connectors.accessAt(caller, relay).kind === "allowed");
   }
 
-  async #ask(visit: Visit, { facts }: RelayOfServer, viewer: Viewer, view: View): Promise<Told> {
+  async #inventory(visit: Visit, { facts }: RelayOfServer, viewer: Viewer, view: View): Promise<object> {
     const { area, deps } = this.#options.ports;
-    if (facts.access === "oauth") return { kind: "untold", why: SIGN_IN };
-    if (!facts.isNative) return { kind: "untold", why: OLD_WORKER };
+    if (facts.access === "oauth") return shownInventory({ kind: "untold", why: SIGN_IN });
+    if (!facts.isNative) return shownInventory({ kind: "untold", why: OLD_WORKER });
     const own = area.relays.sessionOf(facts.id);
     const remote = own ? undefined : area.relays.remote(facts.id);
     const session = own ?? remote?.session;
@@ -141,7 +141,8 @@ export class Catalog {
     const sent = remote ? toPeerRequest(request, facts.id, { requestId, caller, facts: FACTS }) : request;
     const leave = this.#enter(viewer);
     try {
-      return await askInventory(session, sent, deps.clock);
+      // The place is taken until the answer is cleaned, which may take long.
+      return shownInventory(await askInventory(session, sent, deps.clock));
     } finally {
       leave();
     }

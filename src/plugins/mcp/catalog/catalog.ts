@@ -142,7 +142,7 @@ export class Catalog {
     const leave = this.#enter(viewer);
     try {
       // The place is taken until the answer is cleaned, which may take long.
-      return shownInventory(await askInventory(session, sent, deps.clock));
+      return shownInventory(await askInventory(session, sent, deps.clock, visit.request.signal));
     } finally {
       leave();
     }

@@ -1,10 +1,7 @@
 import type { Database } from "bun:sqlite";
-import { type CallFilter, type CallRecords, type CallWindow, lowered } from "../calls/call-records.ts";
+import { type CallFilter, type CallRecords, type CallWindow, lowered, WINDOW_CALLS } from "../calls/call-records.ts";
 import { type PastCall, parsePastCall } from "../calls/past-call.ts";
 import type { Store } from "./store.ts";
-
-/** The calls that are looked at together, which takes 1 to 2 ms. */
-const WINDOW_CALLS = 1000;
 
 const COLUMNS = [
   "id",

@@ -98,7 +98,7 @@ export class Catalog {
 
   #forOperators(server: string, facts: RelayFacts, holders: readonly KeyHolder[]): object {
     const { upstream, version, restricts, connectedAt, tenants } = facts;
-    const keys = facts.access === "connector" ? this.#keysAt(facts, holders) : [];
+    const keys = this.#keysAt(facts, holders);
     return {
       server: server === "" ? null : server,
       upstream: upstream ?? null,
@@ -117,13 +117,14 @@ export class Catalog {
 
   /** Returns the holders of keys, once for an answer, because it takes long with many keys; none where no relay shows any. */
   #holdersFor(viewer: Viewer, relays: readonly RelayOfServer[]): readonly KeyHolder[] {
-    const isShown = viewer.kind === "operator" && relays.some(({ facts }) => facts.access === "connector");
+    const isShown = viewer.kind === "operator" && relays.some(({ facts }) => connectorOf(facts));
     return isShown ? (this.#options.keyHolders?.() ?? []) : [];
   }
 
   #keysAt(facts: RelayFacts, holders: readonly KeyHolder[]): readonly KeyHolder[] {
     const { auth } = this.#options;
     const relay = connectorOf(facts);
+    if (!relay) return [];
     return holders.filter(({ caller }) => auth.connectors.accessAt(caller, relay).kind === "allowed");
   }
 

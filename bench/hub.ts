@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Children, Helper } from "./children.ts";
+import { MCP_HEADERS } from "./mcp.ts";
 import { type CallQuestion, type CallTarget, type SmallAnswer, toolCall } from "./mcp-calls.ts";
 import { CLIENT_KEY, type MoorageServer, startServer } from "./moorage.ts";
 import { median, ratios, spread } from "./numbers.ts";
@@ -15,11 +16,6 @@ const MOST_OF_SLOWEST = 1.3;
 /** The most time that one URL may add to a call, relative to the server's own URL. */
 const MOST_OF_OWN = 1.2;
 const SCRIPT = join(import.meta.dir, "hub-server.ts");
-const HEADERS = {
-  "content-type": "application/json",
-  accept: "application/json, text/event-stream",
-  "mcp-protocol-version": "2025-11-25",
-};
 
 /** One kind of server: its calls directly, at its own URL, and at the one URL of all. */
 interface Ways {
@@ -51,7 +47,7 @@ export async function measureHub(children: Children, isQuick: boolean): Promise<
     const question: CallQuestion = { kind: "small", target, body: toolCall(name), count };
     return load.ask<SmallAnswer>(question);
   };
-  const direct: CallTarget = { url: web.greeting.url ?? "", headers: HEADERS };
+  const direct: CallTarget = { url: web.greeting.url ?? "", headers: MCP_HEADERS };
   const kinds: readonly Ways[] = [
     {
       name: "stdio",
@@ -142,11 +138,11 @@ async function openSession(server: MoorageServer, id: string): Promise<CallTarge
   const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo };
   const body = JSON.stringify({ jsonrpc: "2.0", id: 0, method: "initialize", params });
   for (let attempt = 0; ; attempt += 1) {
-    const response = await fetch(url, { method: "POST", headers: HEADERS, body });
+    const response = await fetch(url, { method: "POST", headers: MCP_HEADERS, body });
     await response.arrayBuffer();
     if (response.ok) {
       const session = response.headers.get("mcp-session-id");
-      return { url, headers: { ...HEADERS, ...(session === null ? {} : { "mcp-session-id": session }) } };
+      return { url, headers: { ...MCP_HEADERS, ...(session === null ? {} : { "mcp-session-id": session }) } };
     }
     if (attempt === 100) throw new Error(`${id} answers ${response.status}`);
     await Bun.sleep(100);

@@ -27,13 +27,14 @@ import { interleave } from "./rounds.ts";
 /** Calls in progress on one relay at once. */
 const HELD = 200;
 const JSON_TYPE = { "content-type": "application/json" };
-/** The headers of a client of the 2025 era within a session. */
+/** The headers of a client of the 2025 era. */
 export const MCP_HEADERS = {
   ...JSON_TYPE,
   accept: "application/json, text/event-stream",
   "mcp-protocol-version": "2025-11-25",
-  "mcp-session-id": "5f0c1c3e-8f0b-4d43-9a4e-0f1a2b3c4d5e",
 };
+/** The same within a session, of which the plain MCP server knows nothing. */
+export const SESSION_HEADERS = { ...MCP_HEADERS, "mcp-session-id": "5f0c1c3e-8f0b-4d43-9a4e-0f1a2b3c4d5e" };
 
 /** Measures what a relay adds to a tool call, compared with what a worker adds to a chat; many calls at once; a large result. */
 export async function measureMcp(children: Children, isQuick: boolean): Promise<PartResult> {
@@ -47,8 +48,8 @@ export async function measureMcp(children: Children, isQuick: boolean): Promise<
   await startRelay(children, server, backend);
 
   const upstream = backend.greeting.url ?? "";
-  const direct: CallTarget = { url: `${upstream}/mcp`, headers: MCP_HEADERS };
-  const relayed: CallTarget = { url: `${server.url}/api/mcp/id/bench/mcp`, headers: MCP_HEADERS };
+  const direct: CallTarget = { url: `${upstream}/mcp`, headers: SESSION_HEADERS };
+  const relayed: CallTarget = { url: `${server.url}/api/mcp/id/bench/mcp`, headers: SESSION_HEADERS };
   const ask = <Answer>(question: CallQuestion): Promise<Answer> => load.ask<Answer>(question);
 
   const ways = waysOf(server, upstream, direct, relayed);

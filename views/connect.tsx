@@ -102,12 +102,12 @@ export function ConnectRefusedPage({ assets, text, back }: ConnectRefusedProps):
           ""
         ) : (
           <p>
-            The program that sent you here made a request that this server does not accept. Its makers can mend that.
-            You can{" "}
+            The program that sent you here made a request that this server does not accept. Only its developers can fix
+            that. You can{" "}
             <a href={back.to} rel="noreferrer" safe>
               {`go back to ${back.host}`}
             </a>
-            , which then learns of it.
+            , which is then told.
           </p>
         )}
       </main>

@@ -84,7 +84,7 @@ export function KeyFormDialog(): string {
           <div class="fields three">
             <Field name="mcp_relays" label="Relays" placeholder="all, or files, git-*" />
             <Field name="mcp_tools" label="Tools" placeholder="all, or read_*, @read-only" />
-            <Field name="mcp_prompts" label="Prompts" placeholder="all, or none" />
+            <Field name="mcp_prompts" label="Prompts" placeholder="all, or nothing" />
             <Field name="mcp_resources" label="Resources" placeholder="all, or file:///docs/*" />
             <Field name="mcp_parallel" label="Calls at once" placeholder="any number" />
             <Field name="mcp_requests_per_minute" label="Calls per minute" placeholder="any number" />

@@ -11,7 +11,7 @@ export interface AllAuditQuery extends Omit<AuditQuery, "before"> {
 
 /** One page of the trails of all servers, the newest entries first. */
 export interface AuditPage extends TrailPage<AuditEntry> {
-  /** The ids of the servers of which entries are missing, because they have not answered or cannot be understood. */
+  /** The servers whose entries are missing, because they did not answer or could not be understood. */
   readonly missing: readonly string[];
 }
 

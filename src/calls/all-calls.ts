@@ -14,7 +14,7 @@ export interface AllCallsQuery extends CallFilter {
 
 /** One page of the calls of all servers, the newest first. */
 export interface CallPage extends TrailPage<PastCall> {
-  /** The ids of the servers of which calls are missing, because they have not answered or cannot be understood. */
+  /** The servers whose calls are missing, because they did not answer or could not be understood. */
   readonly missing: readonly string[];
 }
 

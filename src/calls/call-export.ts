@@ -17,8 +17,9 @@ export interface CallExportOptions {
 }
 
 /**
- * Sends calls as lines, one page at a time and no faster than the client takes them. The stream breaks off if the reader may not
- * read any more, or if a server of the cluster no longer answers that has answered before, so that a whole export lacks nothing.
+ * Sends calls as lines, one page at a time and no faster than the client takes them. The stream breaks off if the reader loses
+ * access, or if a server that answered earlier stops answering. An export that ends in order is therefore complete, except for the
+ * servers that were named as missing.
  */
 export class CallExport {
   readonly #options: CallExportOptions;

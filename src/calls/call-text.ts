@@ -40,7 +40,7 @@ export const callSchema = v.object({
   bytes_in: number("The bytes of the request's body that have arrived."),
   bytes_out: number("The bytes of the answer's body."),
   arguments: text(
-    "The arguments as JSON, cut after 4096 characters, if the relay records them. Null for everybody else, and for viewers.",
+    "The arguments as JSON, cut after 4096 characters. Null if the relay does not record them, and for viewers.",
   ),
 });
 

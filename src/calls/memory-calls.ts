@@ -1,4 +1,11 @@
-import { type CallBounds, type CallFilter, type CallRecords, type CallWindow, isMeant } from "./call-records.ts";
+import {
+  type CallBounds,
+  type CallFilter,
+  type CallRecords,
+  type CallWindow,
+  isMeant,
+  WINDOW_CALLS,
+} from "./call-records.ts";
 import type { PastCall } from "./past-call.ts";
 
 /** The most calls that are held in memory, whatever the setting. One takes about 600 bytes without its arguments. */
@@ -29,12 +36,14 @@ export class MemoryCalls implements CallRecords {
 
   look(filter: CallFilter, before: number, limit: number): CallWindow {
     const found: PastCall[] = [];
-    for (let at = this.#calls.length - 1; at >= 0; at -= 1) {
+    const end = this.#endBefore(before);
+    const start = Math.max(0, end - WINDOW_CALLS);
+    for (let at = end - 1; at >= start; at -= 1) {
       const call = this.#calls[at];
-      if (call === undefined || call.id >= before || !isMeant(call, filter)) continue;
+      if (call === undefined || !isMeant(call, filter)) continue;
       if (found.push(call) === limit) return { calls: found, oldest: call };
     }
-    return { calls: found, oldest: undefined };
+    return { calls: found, oldest: start === 0 ? undefined : this.#calls[start] };
   }
 
   prune({ calls, refused, since }: CallBounds, limit: number): boolean {
@@ -54,6 +63,17 @@ export class MemoryCalls implements CallRecords {
       return false;
     });
     return isMore;
+  }
+
+  /** Returns the index behind the last call whose id is below `before`. */
+  #endBefore(before: number): number {
+    let [low, high] = [0, this.#calls.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#calls[middle]?.id ?? before) < before) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #count({ outcome, arguments: given }: PastCall, by: 1 | -1): void {

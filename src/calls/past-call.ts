@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { CallOutcome, EndedMcpCall } from "../plugin/ended-calls.ts";
+import { ANYBODY, type CallOutcome, type EndedMcpCall } from "../plugin/ended-calls.ts";
 import type { KeyMask } from "../system/key-mask.ts";
 import { cleanText } from "../wire/clean-text.ts";
 import { MAX_ARGUMENT_CHARS } from "../wire/mcp-call.ts";
@@ -86,9 +86,6 @@ export function toPastCall(ended: EndedMcpCall, id: number, endedAt: number, mas
     arguments: called?.arguments && mask.apply(cleanText(called.arguments)).slice(0, MAX_ARGUMENT_CHARS),
   };
 }
-
-/** The name of callers that the server knows nothing about. */
-const ANYBODY = "anonymous";
 
 const text = v.optional(v.string());
 const count = v.pipe(v.number(), v.minValue(0));

@@ -29,14 +29,14 @@ export const LIMIT_FLAGS = {
 const MCP_FLAGS = {
   "mcp-relays": {
     value: "globs",
-    help: "Relays with --access connector that may be called, by their ids (default: all).",
+    help: "Relays with --access connector that may be called, by their ids; nothing: no relay (default: all; when updating, none: all again).",
   },
   "mcp-tools": {
     value: "globs",
-    help: "Tools that may be used there, such as read_*,@read-only,!read_secrets (default: all; an empty text: none).",
+    help: "Tools that may be used there, such as read_*,@read-only,!read_secrets; nothing: no tool (default: all; when updating, none: all again).",
   },
-  "mcp-prompts": { value: "globs", help: "Prompts that may be used there." },
-  "mcp-resources": { value: "globs", help: "URIs of resources that may be read there." },
+  "mcp-prompts": { value: "globs", help: "Prompts that may be used there; the same words." },
+  "mcp-resources": { value: "globs", help: "URIs of resources that may be read there; the same words." },
   "mcp-parallel": { value: "n", help: "Calls there that may run at the same time; further ones are refused." },
   "mcp-requests-per-minute": { value: "n", help: "Calls there within any 60 seconds; further ones are refused." },
 } as const satisfies Flags;
@@ -56,7 +56,11 @@ export const TERM_FLAGS = {
   ...LIMIT_FLAGS,
 } as const satisfies Flags;
 
-const LISTS: readonly string[] = ["models", "tenants", "mcp-relays", "mcp-tools", "mcp-prompts", "mcp-resources"];
+const MCP_LISTS: readonly string[] = ["mcp-relays", "mcp-tools", "mcp-prompts", "mcp-resources"];
+const LISTS: readonly string[] = ["models", "tenants", ...MCP_LISTS];
+
+/** The word for an empty list of what a key may do at relays. */
+export const NOTHING = "nothing";
 
 /**
  * Returns the request that flags stand for. With `isPatch`, the value `none` takes a field away. `now` is in milliseconds
@@ -82,10 +86,24 @@ export function fieldsOf(values: ReadonlyMap<string, readonly string[]>, isPatch
 }
 
 function valueIn(flag: string, given: readonly string[], last: string, now: number): unknown {
-  if (LISTS.includes(flag)) return given.flatMap((each) => each.split(",").map((item) => item.trim())).filter(Boolean);
+  if (LISTS.includes(flag)) {
+    const items = given.flatMap((each) => each.split(",").map((item) => item.trim())).filter(Boolean);
+    return MCP_LISTS.includes(flag) ? mcpList(flag, items) : items;
+  }
   if (flag === "weight") return Number.isNaN(Number(last)) ? last : Number(last);
   if (flag !== "expires-in") return last;
   return new Date(now + durationOf("expires-in", last, "90d, 12h or 30m")).toISOString();
+}
+
+/** Returns the patterns of a list; none for the word `nothing`. Throws a `CommandFault` for `none`, which sounds like it and is not. */
+function mcpList(flag: string, items: readonly string[]): readonly string[] {
+  if (items.length === 1 && items[0] === NOTHING) return [];
+  if (items.includes("none"))
+    throw new CommandFault(
+      `--${flag} takes no pattern none: use nothing for an empty list, or leave the flag out for all.`,
+    );
+  if (items.includes(NOTHING)) throw new CommandFault(`--${flag} takes either nothing or patterns.`);
+  return items;
 }
 
 /**

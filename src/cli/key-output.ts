@@ -1,5 +1,6 @@
 import { isRecord } from "../json/parse.ts";
 import type { Json } from "./admin-client.ts";
+import { NOTHING } from "./key-fields.ts";
 import { textFields, textTable } from "./text-table.ts";
 
 const NEVER = "never";
@@ -79,7 +80,7 @@ export function keyFieldsText(key: Json): string {
 function mcpFields({ mcp }: Json): Readonly<Record<string, string>> {
   if (!isRecord(mcp)) return {};
   const fields = Object.entries(mcp).map(([name, value]) => {
-    const words = Array.isArray(value) ? value.map(text).join(",") || "none" : text(value);
+    const words = Array.isArray(value) ? value.map(text).join(",") || NOTHING : text(value);
     return [`mcp ${name.replaceAll("_", " ")}`, words] as const;
   });
   return Object.fromEntries(fields);

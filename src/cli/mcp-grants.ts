@@ -31,7 +31,7 @@ export const GRANTS: AdminAction = {
 /** `moorage mcp revoke`. */
 export const REVOKE: AdminAction = {
   usage: "revoke <grant>",
-  about: "Ends the access of a program, whose calls end too. The word is an id that `moorage mcp grants` lists.",
+  about: "Ends a program's access and its running calls. <grant> is an id from `moorage mcp grants`.",
   flags: {},
   words: { min: 1, max: 1 },
   async run({ client, words, flag }, { out, err }) {

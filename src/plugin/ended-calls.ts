@@ -1,5 +1,8 @@
-import type { Origin } from "../auth/caller.ts";
+import { ANONYMOUS, type Origin } from "../auth/caller.ts";
 import type { McpCalled } from "../wire/mcp-call.ts";
+
+/** The name of a caller of whom this server knows nothing. */
+export const ANYBODY = ANONYMOUS.name;
 
 /** A call of an MCP server by a client of this server, which has ended or was refused. */
 export interface EndedMcpCall {

@@ -1,10 +1,7 @@
 import type { Database } from "bun:sqlite";
-import { type CallFilter, type CallRecords, type CallWindow, lowered } from "../calls/call-records.ts";
+import { type CallFilter, type CallRecords, type CallWindow, lowered, WINDOW_CALLS } from "../calls/call-records.ts";
 import { type PastCall, parsePastCall } from "../calls/past-call.ts";
 import type { Store } from "./store.ts";
-
-/** The calls that are looked at together, which takes 1 to 2 ms. */
-const WINDOW_CALLS = 1000;
 
 const COLUMNS = [
   "id",
@@ -64,7 +61,10 @@ export function createCallRows({ db, writes }: Store): CallRecords {
   return {
     lastId: () => last.get()?.id ?? 0,
     add(calls) {
-      const isAdded = writes.attempt("calls", () => addAll(calls));
+      const isAdded = writes.attempt("calls", () => {
+        rows.load();
+        addAll(calls);
+      });
       if (isAdded) for (const { outcome } of calls) rows.count(outcome, 1);
       return isAdded;
     },
@@ -82,6 +82,7 @@ export function createCallRows({ db, writes }: Store): CallRecords {
     prune({ calls, refused, since }, limit) {
       let isMore = false;
       writes.attempt("calls", () => {
+        rows.load();
         isMore = rows.removeFirst("calls", rows.calls - calls, limit);
         isMore = rows.removeFirst("refused", rows.refused - refused, limit) || isMore;
         isMore = rows.removeBefore(since, limit) || isMore;
@@ -93,20 +94,17 @@ export function createCallRows({ db, writes }: Store): CallRecords {
 
 /** The number of kept calls, and their removal. */
 class CallCounts {
-  calls: number;
-  refused: number;
+  calls = 0;
+  refused = 0;
+  #isLoaded = false;
+  readonly #db: Database;
   /** No call with a lower id is left, except some that were refused. */
   #firstId = 0;
   readonly #remove: Readonly<Record<"calls" | "refused", (limit: number) => readonly Removed[]>>;
   readonly #removeBefore: (since: number, limit: number) => readonly Removed[];
 
   constructor(db: Database) {
-    const refused = db.query<{ readonly n: number }, []>(
-      "SELECT count(*) AS n FROM mcp_call WHERE outcome = 'refused'",
-    );
-    this.refused = refused.get()?.n ?? 0;
-    this.calls =
-      (db.query<{ readonly n: number }, []>("SELECT count(*) AS n FROM mcp_call").get()?.n ?? 0) - this.refused;
+    this.#db = db;
     const removeCalls = db.prepare<Removed, [number, number]>(
       `DELETE FROM mcp_call WHERE id IN (SELECT id FROM mcp_call WHERE id >= ? AND outcome <> 'refused' ORDER BY id LIMIT ?)
        RETURNING id, outcome`,
@@ -125,6 +123,16 @@ class CallCounts {
        RETURNING id, outcome`,
     );
     this.#removeBefore = (since, limit) => removeOld.all(limit, since);
+  }
+
+  /** Counts the calls that an earlier run has left. MUST be called before anything changes; commands that only read need no counts. */
+  load(): void {
+    if (this.#isLoaded) return;
+    const countOf = (where: string): number =>
+      this.#db.query<{ readonly n: number }, []>(`SELECT count(*) AS n FROM mcp_call${where}`).get()?.n ?? 0;
+    this.refused = countOf(" WHERE outcome = 'refused'");
+    this.calls = countOf("") - this.refused;
+    this.#isLoaded = true;
   }
 
   count(outcome: string, by: 1 | -1): void {

@@ -8,8 +8,8 @@ interface Row {
 }
 
 /**
- * Creates the records of the authorization server, of which `MOST` bounds the number. They hold hashes of codes and tokens, never
- * these themselves. What was removed stays removed after a crash of the machine, because a grant that was revoked must not come back.
+ * Keeps the records of the authorization server; `MOST` limits how many. They hold hashes of codes and tokens, never the codes or
+ * tokens. What was removed stays removed after a crash of the machine, because a grant that was revoked must not come back.
  */
 export function createOAuthRows({ db, writes }: Store): OAuthKeep {
   // In the order in which they were first written, in which the oldest go if there are too many.

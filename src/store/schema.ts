@@ -116,7 +116,7 @@ const MIGRATIONS: readonly string[] = [
     bytes_out INTEGER NOT NULL,
     arguments TEXT
   ) STRICT`,
-  // Those who were refused are removed before others, so they are found without a look at the others.
+  // Refused calls have a limit of their own. This index finds the oldest of them without reading the rest.
   "CREATE INDEX mcp_call_refused ON mcp_call (id) WHERE outcome = 'refused'",
   "CREATE TABLE oauth (id INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, value TEXT NOT NULL, expires_at INTEGER) STRICT",
 ];

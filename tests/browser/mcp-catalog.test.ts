@@ -39,6 +39,12 @@ test("the catalogue shows what a relay offers and how to use it, whatever an MCP
     `claude mcp add --transport http tools ${server.url}/api/mcp/id/tools/mcp --header 'Authorization: Bearer $\{TOOLS_TOKEN}'`,
   );
   expect(await page.locator("img").count()).toBe(0);
+  await page.getByRole("button", { name: "Reload" }).click();
+  const again = await relay.request();
+  expect(again.head.path).toBe(INVENTORY_PATH);
+  relay.head(again.id, 200, MCP_JSON, JSON.stringify({ tools, prompts, resources: [], resourceTemplates: [] }), true);
+  await panel.locator(".tool summary", { hasText: "read_file" }).waitFor();
+  expect(await panel.getByText("Asking the relay…").isVisible()).toBe(false);
   await page.getByLabel("Lines for").selectOption("chatgpt");
   expect(await panel.getByText("Start the relay with --access connector").isVisible()).toBe(true);
   await page.evaluate(AXE);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { CallBounds, CallFilter, CallRecords } from "../../src/calls/call-records.ts";
+import { type CallBounds, type CallFilter, type CallRecords, WINDOW_CALLS } from "../../src/calls/call-records.ts";
 import type { PastCall } from "../../src/calls/past-call.ts";
 
 /** Records under test. */
@@ -122,6 +122,8 @@ export function describeCallRecords(name: string, start: () => CallRecordsRig): 
       expect(idsOf(records, { words: ["request-17"] })).toHaveLength(111);
       expect(read(records, {}, 3).map(({ id }) => id)).toEqual([2500, 2499, 2498]);
       expect(records.look({}, 3, 10).calls.map(({ id }) => id)).toEqual([2, 1]);
+      const first = records.look({ words: ["request-1500"] }, Number.MAX_SAFE_INTEGER, 10);
+      expect(first).toMatchObject({ calls: [], oldest: { id: 2500 - WINDOW_CALLS + 1 } });
     });
 
     test("remove the oldest beyond the bounds, a few at a time", () => {

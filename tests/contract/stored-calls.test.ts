@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { createCallRows } from "../../src/store/call-rows.ts";
 import { openStore } from "../../src/store/store.ts";
 import { silentLog } from "../../src/system/log.ts";
@@ -27,6 +27,20 @@ test("calls in the store are counted from what an earlier run has left", () => {
   const later = createCallRows(store);
   later.prune({ calls: 1, refused: 1, since: 0 }, 10);
   expect(later.look({}, 100, 10).calls.map(({ id }) => id)).toEqual([4, 2]);
+  stop();
+});
+
+test("calls in the store are not counted for what only reads them", () => {
+  const { store, records, stop } = start();
+  records.add([pastCall(1)]);
+  const query = spyOn(store.db, "query");
+  const later = createCallRows(store);
+  expect(later.lastId()).toBe(1);
+  later.look({}, 100, 10);
+  expect(query).not.toHaveBeenCalled();
+  later.prune({ calls: 0, refused: 0, since: 0 }, 10);
+  expect(query).toHaveBeenCalled();
+  expect(later.look({}, 100, 10).calls).toEqual([]);
   stop();
 });
 

@@ -62,9 +62,13 @@ const WHO: Readonly<Record<string, string>> = {
 
 /** The relays of all servers, with what they offer and how to use them. `url` is where this server lists them. */
 export function createCatalog(url: string) {
+  /** The ids of the relays that are open. */
+  const opened = new Set<string>();
   return {
     relays: [] as readonly CatalogRelay[],
     missing: [] as readonly string[],
+    /** Whether there are more relays than the page lists. */
+    hasMore: false,
     hasLoaded: false,
     isLoading: false,
     problem: "",
@@ -80,16 +84,25 @@ export function createCatalog(url: string) {
       Object.assign(this, { isLoading: true, problem: "" });
       try {
         const page = await read<CatalogPage>(`${url}?limit=${MAX_RELAYS}`);
-        Object.assign(this, { relays: Object.freeze(page.data), missing: page.missing_servers, problems: {} });
+        Object.assign(this, {
+          relays: Object.freeze(page.data),
+          missing: page.missing_servers,
+          hasMore: page.next !== null,
+          problems: {},
+        });
       } catch (error) {
         this.problem = messageOf(error);
       } finally {
         // After a failure only the button asks again.
         Object.assign(this, { isLoading: false, hasLoaded: true });
       }
+      // The elements of open relays stay open, so they do not ask again themselves. The server asks only a few relays at once.
+      for (const relay of this.relays) if (opened.has(relay.id)) await this.show(relay, true);
     },
     /** Loads what a relay offers, when it is opened. */
     async show(relay: CatalogRelay, isOpen: boolean): Promise<void> {
+      if (isOpen) opened.add(relay.id);
+      else opened.delete(relay.id);
       if (!isOpen || relay.inventory) return;
       this.problems = { ...this.problems, [relay.id]: "" };
       try {

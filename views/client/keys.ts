@@ -163,10 +163,16 @@ export function createKeys(pool: () => PoolStore) {
       },
       async save(): Promise<void> {
         const { chosen, form } = this;
-        if (chosen === null) return this.send("POST", "/api/keys", toSpec(form, openedAt), "key-form");
-        const patch = toPatch(form, before, openedAt);
-        if (Object.keys(patch).length === 0) return dialog("key-form").close();
-        return this.send("PATCH", pathOf(chosen), patch, "key-form");
+        let fields: object;
+        try {
+          fields = chosen === null ? toSpec(form, openedAt) : toPatch(form, before, openedAt);
+        } catch (error) {
+          this.formProblem = messageOf(error);
+          return;
+        }
+        if (chosen === null) return this.send("POST", "/api/keys", fields, "key-form");
+        if (Object.keys(fields).length === 0) return dialog("key-form").close();
+        return this.send("PATCH", pathOf(chosen), fields, "key-form");
       },
       askRotate(row: KeyRow): void {
         Object.assign(this, { chosen: row, formProblem: "", isBusy: false });

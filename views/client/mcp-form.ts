@@ -1,6 +1,6 @@
 // The fields of a form for what a key may do at relays that leave it to the server who may call. All functions are pure.
 
-/** The fields as they are typed. An empty one restricts nothing, and a list with the word `none` allows nothing. */
+/** The fields as they are typed. An empty one restricts nothing, and a list with the word `nothing` allows nothing. */
 export interface McpForm {
   mcp_relays: string;
   mcp_tools: string;
@@ -13,6 +13,8 @@ export interface McpForm {
 type Mcp = Readonly<Record<string, number | readonly string[]>>;
 
 const LISTS = ["mcp_relays", "mcp_tools", "mcp_prompts", "mcp_resources"] as const;
+/** The word for an empty list. */
+const NOTHING = "nothing";
 export const MCP = [...LISTS, "mcp_parallel", "mcp_requests_per_minute"] as const;
 
 /** Returns the fields with what a key may do now; null for everything. */
@@ -26,12 +28,22 @@ export function isMcp(field: string): boolean {
   return MCP.some((each) => each === field);
 }
 
-/** Returns the name of a field within `mcp`, and what is typed in it as the server takes it; null for an empty one. */
+/**
+ * Returns the name of a field within `mcp`, and what is typed in it as the server takes it; null for an empty one. Throws an
+ * `Error` with a message for people for the word `none`, which could mean either.
+ */
 export function toMcpField(field: string, typed: string): readonly [name: string, value: unknown] {
   const name = nameOf(field);
   if (typed === "") return [name, null];
   if (!LISTS.some((each) => each === field)) return [name, typed];
-  return [name, typed === "none" ? [] : typed.split(/[\s,]+/).filter((word) => word !== "")];
+  if (typed === NOTHING) return [name, []];
+  const words = typed.split(/[\s,]+/).filter((word) => word !== "");
+  if (words.includes("none"))
+    throw new Error(
+      `MCP ${name}: write nothing instead of none to allow nothing, or leave the field empty to allow all.`,
+    );
+  if (words.includes(NOTHING)) throw new Error(`MCP ${name}: write either nothing or patterns.`);
+  return [name, words];
 }
 
 /** Writes it for people: `tools: read_*; parallel: 4`. Null for a key that may do everything. */
@@ -48,5 +60,5 @@ function nameOf(field: string): string {
 
 function textOf(value: number | readonly string[] | undefined): string {
   if (value === undefined || typeof value === "number") return String(value ?? "");
-  return value.length === 0 ? "none" : value.join(", ");
+  return value.length === 0 ? NOTHING : value.join(", ");
 }

@@ -1,4 +1,4 @@
-import type { WorkerAccess } from "../../plugin/cluster.ts";
+import { accessOf } from "../../plugin/worker-access.ts";
 import type { Clock } from "../../system/deps.ts";
 import type { IdHolder } from "../../tunnel/id-search.ts";
 import type { Claimant } from "../../tunnel/owners.ts";
@@ -196,13 +196,6 @@ function toRow({ plugin, held, fact }: Entry): Omit<WorkerRow, "groups"> {
   const { id, session = "", owner, since, at, was, isLeaving } = fact;
   const access = accessOf(held.session);
   return { plugin, id, session, owner, since, at, was, isLeaving, ...(access && { access }) };
-}
-
-/** Returns what a relay lets servers decide about its callers; undefined for any other worker. */
-function accessOf({ worker, dialect, offer }: HeldSession["session"]): WorkerAccess | undefined {
-  if (worker.hostInfo["auth"] !== "connector" || dialect !== "native") return undefined;
-  const { name, hostInfo } = worker;
-  return { name, restricts: hostInfo["restricts"] === "true", tenants: offer.tenants && [...offer.tenants] };
 }
 
 function toLeft(plugin: string, { id, owner, since, was }: IdFact): Omit<LeftRow, "ageMs"> {

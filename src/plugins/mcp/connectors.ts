@@ -1,22 +1,13 @@
 import type { ConnectorRelay, ConnectorRelays } from "../../oauth/connector.ts";
+import { accessOf } from "../../plugin/worker-access.ts";
 import type { Session } from "../../tunnel/session.ts";
 import type { CallerCalls } from "./caller-calls.ts";
 import type { FoundRelay, Relays } from "./relays.ts";
 
-/** The access of a relay that leaves it to this server who may call. */
-export const CONNECTOR = "connector";
-
 /** Returns what a relay is for its callers if this server lets them in; undefined for a relay with another kind of access. */
-export function connectorOf({ worker, dialect, offer }: Pick<Session, "worker" | "dialect" | "offer">) {
-  // The legacy dialect cannot tell a relay who calls.
-  if (worker.hostInfo["auth"] !== CONNECTOR || dialect !== "native") return undefined;
-  const relay: ConnectorRelay = {
-    id: worker.id,
-    name: worker.name,
-    restricts: worker.hostInfo["restricts"] === "true",
-    tenants: offer.tenants && [...offer.tenants],
-  };
-  return relay;
+export function connectorOf(session: Pick<Session, "worker" | "dialect" | "offer">): ConnectorRelay | undefined {
+  const access = accessOf(session);
+  return access && { id: session.worker.id, ...access };
 }
 
 /** The same for a relay here or at another server. */

@@ -1,12 +1,12 @@
 import type { ConnectorDoor } from "../../auth/connector-door.ts";
 import { parseJson } from "../../json/parse.ts";
+import { CONNECTOR } from "../../plugin/worker-access.ts";
 import { type Greeting, type Hello, joinIn } from "../../tunnel/greeting.ts";
 import { withLegacyId } from "../../tunnel/legacy-id.ts";
 import { UNBOUNDED } from "../../tunnel/session.ts";
 import { CLOSES } from "../../wire/closes.ts";
 import type { Parsed } from "../../wire/fields.ts";
 import { parseRelayHello, type RelayHello } from "../../wire/relay-hello.ts";
-import { CONNECTOR } from "./connectors.ts";
 import { createLegacyRelayDialect } from "./legacy-relay.ts";
 
 /** How relays introduce themselves: `{id?, client_name?, client_key?, …}`, which is answered with their id. */

@@ -230,6 +230,23 @@ describe("the catalogue", () => {
     slow.head(request.id, 200, MCP_JSON, JSON.stringify({ tools: [{ name: "a" }] }), true);
     expect((await first).inventory.tools).toEqual([{ name: "a" }]);
   });
+
+  test("gives a relay up when the client leaves, which may then ask again", async () => {
+    const relay = await server.relay(CONNECTOR);
+    const { text } = make();
+    const client = new AbortController();
+    const left = fetch(`${server.url}/api/mcp/catalog/tools`, {
+      headers: { authorization: `Bearer ${text}` },
+      signal: client.signal,
+    });
+    const { id } = await relay.request();
+    client.abort();
+    await expect(left).rejects.toThrow();
+    expect(await relay.reset()).toMatchObject({ id });
+    const again = show("tools", text);
+    await tell(relay, { tools: [{ name: "a" }] });
+    expect((await again).inventory.tools).toEqual([{ name: "a" }]);
+  });
 });
 
 test("a server of a cluster shows the relays of all, and what an MCP server at another one offers", async () => {

@@ -44,8 +44,15 @@ async function read({ clock, trail }: ReturnType<typeof start>, limit = 1000): P
   return found;
 }
 
-const heldBy = (records: CallRecords): number[] =>
-  records.look({}, Number.MAX_SAFE_INTEGER, 100_000).calls.map(({ id }) => id);
+function heldBy(records: CallRecords): number[] {
+  const ids: number[] = [];
+  for (let before: number | undefined = Number.MAX_SAFE_INTEGER; before !== undefined; ) {
+    const { calls, oldest } = records.look({}, before, 100_000);
+    ids.push(...calls.map(({ id }) => id));
+    before = oldest?.id;
+  }
+  return ids;
+}
 
 test("calls are found at once, and written a moment later in slices", async () => {
   const rig = start();

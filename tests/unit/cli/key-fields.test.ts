@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { fieldsOf, TERM_FLAGS } from "../../../src/cli/key-fields.ts";
+import { keyFieldsText } from "../../../src/cli/key-output.ts";
 import { readKeyPatch, readKeySpec } from "../../../src/keys/key-spec.ts";
 
 const NOW = Date.UTC(2026, 10, 27);
@@ -29,6 +30,26 @@ test("none takes a field away in a change, and is a value otherwise", () => {
     limits: { tokens_per_day: null },
   });
   expect(fields({ tenant: "none" })).toEqual({ tenant: "none" });
+});
+
+test("nothing is an empty list of what a key may do at relays, and none is refused where it would be a pattern", () => {
+  const flags = ["mcp-relays", "mcp-tools", "mcp-prompts", "mcp-resources"];
+  for (const flag of flags) {
+    const name = flag.replace("mcp-", "");
+    for (const isPatch of [false, true]) {
+      expect(fields({ [flag]: "nothing" }, isPatch)).toEqual({ mcp: { [name]: [] } });
+      expect(() => fields({ [flag]: "nothing,read_*" }, isPatch)).toThrow("either nothing or patterns");
+      expect(() => fields({ [flag]: "none,read_*" }, isPatch)).toThrow("use nothing for an empty list");
+    }
+    expect(() => fields({ [flag]: "none" })).toThrow(`--${flag} takes no pattern none: use nothing`);
+    expect(fields({ [flag]: "none" }, true)).toEqual({ mcp: { [name]: null } });
+  }
+});
+
+test("what is printed for an empty list is the word that makes one", () => {
+  const shown = keyFieldsText({ mcp: { tools: [] } });
+  const word = /mcp tools\s+(\S+)/.exec(shown)?.[1] ?? "";
+  expect(fields({ "mcp-tools": word }, true)).toEqual({ mcp: { tools: [] } });
 });
 
 test("every flag is a field that the server knows", () => {

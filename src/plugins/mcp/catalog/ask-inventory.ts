@@ -34,13 +34,22 @@ export function inventoryRequest(requestId: string, caller?: McpCaller): Exchang
   return { head, body: new Uint8Array(0) };
 }
 
-/** Sends the request over a session. Never rejects. */
-export function askInventory(session: Session, request: ExchangeRequest, clock: Clock): Promise<Told> {
+/** Sends the request over a session, and gives it up when `signal` aborts. Never rejects. */
+export function askInventory(
+  session: Session,
+  request: ExchangeRequest,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Told> {
+  if (signal.aborted) return Promise.resolve(untold(NO_ANSWER));
   return new Promise((resolve) => {
     const answer = new InventoryAnswer((told) => {
       cancelTimer();
+      signal.removeEventListener("abort", giveUp);
       resolve(told);
     });
+    const giveUp = (): void => answer.exchange?.cancel("canceled");
+    signal.addEventListener("abort", giveUp);
     const cancelTimer = clock.after(ASK_MS, () => answer.exchange?.cancel("timeout"));
     answer.exchange = session.open(request, answer);
   });

@@ -31,6 +31,9 @@ export function CatalogPanel(): string {
         No relay to show.
       </p>
       <p class="soft" x-show="missing.length > 0" x-text="'Not answered: ' + missing.join(', ')"></p>
+      <p class="soft" x-show="hasMore">
+        Only the first 1,000 relays are shown.
+      </p>
       <ProblemLine />
       <template x-for="relay in shown()" x-bind:key="relay.id">
         <details class="relay" x-on:toggle="show(relay, $event.target.open)">

@@ -7,7 +7,7 @@ import { cleanText } from "../../../wire/clean-text.ts";
 import { type McpPorts, toPeerRequest } from "../call.ts";
 import { publicUrlOf } from "../resource.ts";
 import type { RpcFacts } from "../rpc-facts.ts";
-import { askInventory, inventoryRequest, OLD_WORKER, type Told } from "./ask-inventory.ts";
+import { askInventory, inventoryRequest, OLD_WORKER } from "./ask-inventory.ts";
 import { readyLines } from "./ready-lines.ts";
 import { AllRelays, type RelayFacts, type RelayOfServer } from "./relay-facts.ts";
 import { shownInventory } from "./shown-inventory.ts";
@@ -60,8 +60,9 @@ export class Catalog {
     const start = after === undefined ? 0 : seen.findIndex(({ facts }) => facts.id === after) + 1;
     const page = seen.slice(start, start + limit);
     const hasMore = seen.length > start + limit;
+    const holders = this.#holdersFor(viewer, page);
     return {
-      data: page.map((relay) => this.#shown(visit, viewer, relay)),
+      data: page.map((relay) => this.#shown(visit, viewer, relay, holders)),
       has_more: hasMore,
       next: hasMore ? (page.at(-1)?.facts.id ?? null) : null,
       missing_servers: viewer.kind === "operator" ? missing : [],
@@ -74,11 +75,12 @@ export class Catalog {
       this.#relays.own(relayId) ?? (await this.#relays.read()).relays.find(({ facts }) => facts.id === relayId);
     const view = relay && viewOf(this.#options.auth, viewer, relay.facts);
     if (!relay || !view || view.kind === "nothing") throw new Fault("relay_unavailable");
-    const told = await this.#ask(visit, relay, viewer, view);
-    return { ...this.#shown(visit, viewer, relay), inventory: shownInventory(told) };
+    const inventory = await this.#inventory(visit, relay, viewer, view);
+    const holders = this.#holdersFor(viewer, [relay]);
+    return { ...this.#shown(visit, viewer, relay, holders), inventory };
   }
 
-  #shown(visit: Visit, viewer: Viewer, { server, facts }: RelayOfServer): object {
+  #shown(visit: Visit, viewer: Viewer, { server, facts }: RelayOfServer, holders: readonly KeyHolder[]): object {
     const { id, name, access, broken } = facts;
     const url = publicUrlOf(this.#options.ports.names, id, visit, "/mcp") ?? null;
     const isOperator = viewer.kind === "operator";
@@ -90,13 +92,13 @@ export class Catalog {
       status: facts.isDrained ? "drained" : broken === undefined ? "ready" : "broken",
       status_reason: broken !== undefined && isOperator ? cleanText(broken) : null,
       ready_lines: url === null ? [] : readyLines({ id, url, access }),
-      ...(isOperator ? this.#forOperators(server, facts) : {}),
+      ...(isOperator ? this.#forOperators(server, facts, holders) : {}),
     };
   }
 
-  #forOperators(server: string, facts: RelayFacts): object {
+  #forOperators(server: string, facts: RelayFacts, holders: readonly KeyHolder[]): object {
     const { upstream, version, restricts, connectedAt, tenants } = facts;
-    const keys = facts.access === "connector" ? this.#keysAt(facts) : [];
+    const keys = this.#keysAt(facts, holders);
     return {
       server: server === "" ? null : server,
       upstream: upstream ?? null,
@@ -113,16 +115,23 @@ export class Catalog {
     };
   }
 
-  #keysAt(facts: RelayFacts): readonly KeyHolder[] {
-    const { auth, keyHolders } = this.#options;
-    const relay = connectorOf(facts);
-    return (keyHolders?.() ?? []).filter(({ caller }) => auth.connectors.accessAt(caller, relay).kind === "allowed");
+  /** Returns the holders of keys, once for an answer, because it takes long with many keys; none where no relay shows any. */
+  #holdersFor(viewer: Viewer, relays: readonly RelayOfServer[]): readonly KeyHolder[] {
+    const isShown = viewer.kind === "operator" && relays.some(({ facts }) => connectorOf(facts));
+    return isShown ? (this.#options.keyHolders?.() ?? []) : [];
   }
 
-  async #ask(visit: Visit, { facts }: RelayOfServer, viewer: Viewer, view: View): Promise<Told> {
+  #keysAt(facts: RelayFacts, holders: readonly KeyHolder[]): readonly KeyHolder[] {
+    const { auth } = this.#options;
+    const relay = connectorOf(facts);
+    if (!relay) return [];
+    return holders.filter(({ caller }) => auth.connectors.accessAt(caller, relay).kind === "allowed");
+  }
+
+  async #inventory(visit: Visit, { facts }: RelayOfServer, viewer: Viewer, view: View): Promise<object> {
     const { area, deps } = this.#options.ports;
-    if (facts.access === "oauth") return { kind: "untold", why: SIGN_IN };
-    if (!facts.isNative) return { kind: "untold", why: OLD_WORKER };
+    if (facts.access === "oauth") return shownInventory({ kind: "untold", why: SIGN_IN });
+    if (!facts.isNative) return shownInventory({ kind: "untold", why: OLD_WORKER });
     const own = area.relays.sessionOf(facts.id);
     const remote = own ? undefined : area.relays.remote(facts.id);
     const session = own ?? remote?.session;
@@ -133,7 +142,8 @@ export class Catalog {
     const sent = remote ? toPeerRequest(request, facts.id, { requestId, caller, facts: FACTS }) : request;
     const leave = this.#enter(viewer);
     try {
-      return await askInventory(session, sent, deps.clock);
+      // The place is taken until the answer is cleaned, which may take long.
+      return shownInventory(await askInventory(session, sent, deps.clock, visit.request.signal));
     } finally {
       leave();
     }

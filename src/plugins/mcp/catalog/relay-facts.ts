@@ -85,12 +85,14 @@ export class AllRelays {
     const { answers, missing } = (await this.#readings?.ask(RELAYS, {})) ?? NO_PEERS;
     const server = this.#serverId;
     const relays: RelayOfServer[] = [...this.#relays.all()].map((relay) => ({ server, facts: toRelayFacts(relay) }));
+    const ids = new Set(relays.map(({ facts }) => facts.id));
     for (const [peer, lines] of answers) {
       for (const line of lines) {
         const read = v.safeParse(factsSchema, line);
         // A relay that has just moved may be told twice. Calls go to the one that is here.
-        if (read.success && !relays.some(({ facts }) => facts.id === read.output.id))
-          relays.push({ server: peer, facts: read.output });
+        if (!read.success || ids.has(read.output.id)) continue;
+        ids.add(read.output.id);
+        relays.push({ server: peer, facts: read.output });
       }
     }
     return { relays: relays.sort(byName), missing };

@@ -1,4 +1,4 @@
-import { cleanText } from "../../../wire/clean-text.ts";
+import { cleanLines, cleanText } from "../../../wire/clean-text.ts";
 import type { InventoryFacts } from "../../../wire/mcp-inventory.ts";
 import type { Told } from "./ask-inventory.ts";
 
@@ -44,11 +44,4 @@ function clean(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(clean);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [cleanText(name), clean(member)]));
-}
-
-function cleanLines(text: string): string {
-  return text
-    .split(/\r\n|[\r\n]/)
-    .map((line) => line.split("\t").map(cleanText).join("\t"))
-    .join("\n");
 }

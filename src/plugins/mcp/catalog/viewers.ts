@@ -1,6 +1,8 @@
 import type { Auth } from "../../../auth/auth.ts";
 import type { Caller } from "../../../auth/caller.ts";
 import type { Visit } from "../../../http/visit.ts";
+import type { ConnectorRelay } from "../../../oauth/connector.ts";
+import { isConnector } from "../../../plugin/worker-access.ts";
 import type { McpCaller } from "../../../wire/mcp-call.ts";
 import type { RelayFacts } from "./relay-facts.ts";
 
@@ -31,12 +33,20 @@ export type View =
 export function viewOf(auth: Pick<ViewersAuth, "connectors">, viewer: Viewer, facts: RelayFacts): View {
   if (viewer.kind === "operator") return { kind: "all" };
   const { caller } = viewer;
-  const access = facts.access === "connector" ? auth.connectors.accessAt(caller, connectorOf(facts)) : undefined;
+  const relay = connectorOf(facts);
+  const access = relay && auth.connectors.accessAt(caller, relay);
   if (access?.kind !== "allowed") return { kind: "nothing" };
   return { kind: "own", as: { name: caller.name, ...(access.rules && { rules: access.rules }) } };
 }
 
-/** Returns a connector relay as the door for its callers knows it. */
-export function connectorOf({ id, name, restricts, tenants }: RelayFacts) {
-  return { id, name, restricts, tenants };
+/** Returns a relay as the door for its callers knows it; undefined for a relay with another kind of access. */
+export function connectorOf({
+  id,
+  name,
+  access,
+  isNative,
+  restricts,
+  tenants,
+}: RelayFacts): ConnectorRelay | undefined {
+  return isConnector(access, isNative) ? { id, name, restricts, tenants } : undefined;
 }

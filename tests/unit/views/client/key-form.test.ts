@@ -34,7 +34,7 @@ const FULL: KeyForm = {
   timezone: "Europe/Berlin",
   on_limit: "refuse",
   mcp_tools: "read_*, @read-only",
-  mcp_prompts: "none",
+  mcp_prompts: "nothing",
   mcp_parallel: "2",
 };
 
@@ -53,7 +53,14 @@ test("a full form makes the key that it describes, and shows it again", () => {
     limits: { parallel: 4, tokens_per_day: 2_000_000, audio_seconds_per_month: 36_000, on_limit: "refuse" },
   });
   expect(formOf(key)).toMatchObject({ models: "qwen*, llama3:8b", parallel: "4", prefer: "own", expires: "at" });
-  expect(formOf(key)).toMatchObject({ mcp_tools: "read_*, @read-only", mcp_prompts: "none", mcp_relays: "" });
+  expect(formOf(key)).toMatchObject({ mcp_tools: "read_*, @read-only", mcp_prompts: "nothing", mcp_relays: "" });
+});
+
+test("the word none is refused for what a key may do at relays, and nothing stands alone", () => {
+  const form = (mcp_tools: string) => ({ ...emptyForm(), name: "x", mcp_tools });
+  expect(() => toSpec(form("none"), now)).toThrow("write nothing instead of none");
+  expect(() => toPatch(form("read_*, none"), form(""), now)).toThrow("write nothing instead of none");
+  expect(() => toSpec(form("nothing, read_*"), now)).toThrow("either nothing or patterns");
 });
 
 test("a form that was not touched changes nothing", () => {

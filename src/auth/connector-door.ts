@@ -6,6 +6,7 @@ import type { McpCaller } from "../wire/mcp-call.ts";
 import { type ActiveCaller, type Caller, type CallerLimits, createCaller } from "./caller.ts";
 import type { Callers } from "./callers.ts";
 import type { Gates } from "./gates.ts";
+import { grantFault } from "./grant-fault.ts";
 import { type KeyRefusal, type KeySource, keysOf, sha256 } from "./keys.ts";
 import type { Refusals } from "./refusals.ts";
 import type { RelayLimits } from "./relay-limits.ts";
@@ -71,7 +72,7 @@ export interface ConnectorDoorParts {
 
 /** The caller behind a request or a grant, with the secret that proves it. */
 interface Proven {
-  /** The caller as its key is now. Throws if the key has ended. */
+  /** The caller as its key is now. Throws if the key or the grant has ended. */
   readonly now: () => Caller;
   readonly grant: Granted | undefined;
 }
@@ -108,8 +109,12 @@ export function createConnectorDoor(parts: ConnectorDoorParts): ConnectorDoor {
     const bearer = bearerIn(headers.get("authorization"));
     const granted =
       bearer === undefined || relay.resource === undefined ? undefined : await tokens()?.verify(relay.resource, bearer);
-    if (granted) {
-      const held = (): Caller => ({ ...current(callerOfHolder(granted.holder)), client: granted.clientName });
+    if (granted && bearer !== undefined) {
+      const held = (): Caller => {
+        // A call may wait for its relay, and the grant may be revoked meanwhile.
+        if (tokens()?.isOurs(bearer) !== true) throw grantFault();
+        return { ...current(callerOfHolder(granted.holder)), client: granted.clientName };
+      };
       noteUse(granted.holder);
       return { now: held, grant: granted };
     }

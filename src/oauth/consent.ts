@@ -88,6 +88,11 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
     const { library, servers: all } = await oauth.loaded();
     return { library, ...all.at(originOf(visit), relayId, oauth.kv()) };
   };
+  /** Returns the answer where nobody can be let in now; else undefined. */
+  const closed = (visit: Visit): ConsentAnswer | undefined => {
+    if (!isUsableOrigin(originOf(visit))) return HTTPS_ONLY;
+    return oauth.table.isUnread ? kvAnswer(new KvFault("away")) : undefined;
+  };
   const relayOf = ({ resource = "" }: Pick<AuthRequest, "resource">): ConnectorRelay | undefined =>
     oauth.options.relays().find(readResource(resource)?.relayId ?? "");
 
@@ -149,7 +154,8 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
 
   return {
     async ask(visit) {
-      if (!isUsableOrigin(originOf(visit))) return HTTPS_ONLY;
+      const refusal = closed(visit);
+      if (refusal) return refusal;
       const { search, searchParams } = new URL(visit.request.url);
       const origin = originOf(visit);
       const named = readResource(searchParams.get("resource") ?? "");
@@ -172,7 +178,8 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
 
     async decide(visit) {
       assertOwnPage(visit);
-      if (!isUsableOrigin(originOf(visit))) return HTTPS_ONLY;
+      const refusal = closed(visit);
+      if (refusal) return refusal;
       const form = await readForm(visit, clock);
       const handle = form.get("handle") ?? "";
       const { library, helpers } = await servers(visit, undefined);
@@ -216,6 +223,8 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
     },
 
     async resume(visit, resume, holder) {
+      const refusal = closed(visit);
+      if (refusal) return refusal;
       const { library, helpers } = await servers(visit, undefined);
       try {
         const cookie = visit.request.headers.get("cookie") ?? "";

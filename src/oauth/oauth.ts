@@ -56,9 +56,17 @@ export class OAuth implements ConnectorTokens {
     });
   }
 
-  /** Whether there is anything to sign in for. Without it, clients find no authorization server here. */
+  /**
+   * Whether there is anything to sign in for, or may be, by records that were not read yet. Without it, clients find no authorization
+   * server here.
+   */
   get isInUse(): boolean {
-    return this.table.count("client") > 0 || this.table.count("grant") > 0 || this.options.relays().isAny;
+    return (
+      this.table.isUnread ||
+      this.table.count("client") > 0 ||
+      this.table.count("grant") > 0 ||
+      this.options.relays().isAny
+    );
   }
 
   /** Whether the id of a client may be the URL of a document that describes it. */

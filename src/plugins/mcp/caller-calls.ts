@@ -1,4 +1,5 @@
-import { Fault } from "../../errors.ts";
+import { grantFault } from "../../auth/grant-fault.ts";
+import type { Fault } from "../../errors.ts";
 
 /** A call of a caller whom this server has let in, while it runs. */
 export interface CallerCall {
@@ -15,18 +16,15 @@ export interface CallerCall {
 /** The running calls of callers whom this server has let in. They end with the keys and grants behind them. */
 export class CallerCalls {
   readonly #running = new Set<CallerCall>();
-  /** The grants that have ended lately: a call of one may still wait for its relay. Ids of grants are not used again. */
-  readonly #endedGrants = new Set<string>();
 
   /** How many calls run. */
   get size(): number {
     return this.#running.size;
   }
 
-  /** Adds a call until the returned function is called. Ends it at once if its grant has ended. */
+  /** Adds a call until the returned function is called. */
   add(call: CallerCall): () => void {
     this.#running.add(call);
-    if (call.grantId !== undefined && this.#endedGrants.has(call.grantId)) call.end(grantFault());
     return () => {
       this.#running.delete(call);
     };
@@ -44,20 +42,8 @@ export class CallerCalls {
     }
   }
 
-  /** Ends the calls of a grant, also those that reach their relay later. */
+  /** Ends the calls of a grant. Calls that still wait for their relay are refused by the door. */
   endGrant(grantId: string): void {
-    this.#endedGrants.add(grantId);
-    for (const oldest of this.#endedGrants) {
-      if (this.#endedGrants.size <= MAX_ENDED) break;
-      this.#endedGrants.delete(oldest);
-    }
     for (const call of [...this.#running]) if (call.grantId === grantId) call.end(grantFault());
   }
-}
-
-/** The most ended grants that are remembered: more than end while a call waits. */
-const MAX_ENDED = 1000;
-
-function grantFault(): Fault {
-  return new Fault("key_revoked", { message: "The access of this program was revoked. Let it sign in again." });
 }

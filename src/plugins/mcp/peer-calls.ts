@@ -36,7 +36,7 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
   return {
     admit({ head, order }: PeerRequest): Admitted | Refusal {
       const relay = order?.worker === undefined ? undefined : area.relays.own(order.worker);
-      // Without a caller it is for an operator.
+      // No client's request has this path. Without a caller it is for an operator.
       if (order && relay && head.path === INVENTORY_PATH)
         return head.caller === undefined || isLetIn(relay, head, order) ? inventoryPass(relay) : NOT_HERE;
       if (!order || !relay || relay.isDrained || area.isDraining) return NOT_HERE;
@@ -59,8 +59,6 @@ export function createPeerCalls(area: McpArea, clock: Clock): PeerHandler {
  * if it has an earlier version, which lets everybody through. It then looks for the relay again.
  */
 function isLetIn({ session }: Relay, head: RequestHead, { tenant = DEFAULT_TENANT }: PeerOrder): boolean {
-  // No client's request has this path: another server asks for what it shows, and says itself for whom.
-  if (head.method === "GET" && head.path === INVENTORY_PATH) return true;
   const { caller } = head;
   const connector = connectorOf(session);
   if (!connector || !caller) return !connector && !caller;

@@ -29,7 +29,7 @@ beforeEach(() => {
     made: book.sources,
     connectorTokens: () => ({
       verify: async (resource, token) => grants.get(`${resource} ${token}`),
-      isOurs: () => false,
+      isOurs: (token) => [...grants.keys()].some((each) => each.endsWith(` ${token}`)),
       hasForm: (token) => token.startsWith("token-"),
       isWithoutKeys: false,
       metadataFor: () => ({}),
@@ -99,6 +99,17 @@ describe("an access token", () => {
     expect(await codeOf(() => entered.callerAt(TOOLS))).toBe("key_revoked");
     expect(await codeOf(() => enter("token-1"))).toBe("key_revoked");
     expect(auth.connectors.accessOf(holder, TOOLS)).toEqual({ kind: "ended" });
+  });
+
+  test("ends with the grant, also within a call that waits for its relay", async () => {
+    grant(make().text);
+    const entered = await enter("token-1");
+    const before = entered.callerAt(TOOLS);
+    grants.clear();
+    expect(await codeOf(() => entered.callerAt(TOOLS))).toBe("key_revoked");
+    expect(await codeOf(() => entered.begin())).toBe("key_revoked");
+    expect(entered.isUnchanged(TOOLS, before)).toBe(false);
+    expect(() => entered.callerAt(TOOLS)).toThrow(/sign in again/);
   });
 
   test("ends with the secret that it was granted with, once a rotation has replaced that", async () => {

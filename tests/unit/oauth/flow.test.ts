@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { ANN, OAuthRig, ORIGIN, REDIRECT_URI } from "../../support/oauth-rig.ts";
+import type { SharedOAuth } from "../../../src/oauth/oauth-records.ts";
+import { ANN, KEY, OAuthRig, ORIGIN, REDIRECT_URI } from "../../support/oauth-rig.ts";
 
 describe("a client that registers itself", () => {
   test("gets from the metadata to a token, refreshes it, and revokes it", async () => {
@@ -130,5 +131,38 @@ describe("a grant", () => {
     expect(await rig.verify(first.tokens.access_token)).toBeDefined();
     expect(await rig.verify(second.tokens.access_token)).toBeDefined();
     expect(rig.oauth.grants.list()).toHaveLength(2);
+  });
+});
+
+describe("a server of a cluster that has not read the records yet", () => {
+  const unread: SharedOAuth = {
+    isUnread: true,
+    load: () => [],
+    write: async () => "away",
+    remove: async () => false,
+    watch: () => {},
+  };
+
+  test("tells programs to come back, also where no relay is connected", async () => {
+    const rig = new OAuthRig({ shared: unread });
+    rig.relays.clear();
+    const answers = [
+      await rig.handle("/.well-known/oauth-authorization-server"),
+      await rig.refresh("client", "0".repeat(24)),
+    ];
+    for (const answer of answers) {
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get("retry-after")).toBe("5");
+    }
+  });
+
+  test("tells people to try again, and says nothing about a program that it cannot know", async () => {
+    const rig = new OAuthRig({ shared: unread });
+    const { page } = await rig.open({ client_id: "known-to-the-others" });
+    const decided = await rig.form("/authorize", { handle: "h", decision: "allow", key: KEY });
+    for (const answer of [page, decided]) {
+      expect(answer.status).toBe(503);
+      expect(await answer.text()).toContain("Try again in a moment");
+    }
   });
 });

@@ -7,6 +7,7 @@ import { silentLog } from "../../../../src/system/log.ts";
 import type { ExchangeEnd, ExchangeSink } from "../../../../src/tunnel/exchange.ts";
 import type { Admitted } from "../../../../src/tunnel/peer-handler.ts";
 import type { RequestHead, ResponseHead } from "../../../../src/wire/heads.ts";
+import { INVENTORY_PATH } from "../../../../src/wire/mcp-inventory.ts";
 import { METADATA_PATH } from "../../../../src/wire/mcp-metadata.ts";
 import type { PeerOrder } from "../../../../src/wire/peer-heads.ts";
 import { defaultConfig } from "../../../support/default-config.ts";
@@ -211,5 +212,28 @@ describe("a call of a client of another server", () => {
     expect(seen).toEqual([404, expect.stringContaining("has no OAuth metadata"), "complete", "settled"]);
     expect(session.exchanges).toEqual([]);
     expect(area.state().relays).toMatchObject([{ calls_inflight: 0, methods: { metadata: 1 } }]);
+  });
+});
+
+describe("another server that asks for an inventory", () => {
+  const forCaller = { method: "GET", path: INVENTORY_PATH, caller: { name: "key:ann", rules: { tools: ["read"] } } };
+
+  test("gets it for a caller whom the relay serves, and for an operator", () => {
+    const { session, admit } = setUp();
+    Object.assign(session.worker.hostInfo, { auth: "connector", restricts: "true" });
+    Object.assign(session.offer, { tenants: ["research"] });
+    expect(admit({ tenant: "research" }, forCaller).ok).toBe(true);
+    expect(admit({}, { method: "GET", path: INVENTORY_PATH }).ok).toBe(true);
+  });
+
+  test.each([
+    ["of another tenant", { auth: "connector", restricts: "true" }, ["research"]],
+    ["with rules, from a relay that cannot restrict its callers", { auth: "connector" }, undefined],
+    ["from a relay that is no connector", { auth: "none" }, undefined],
+  ])("does not get it for a caller %s", (_what, info, tenants) => {
+    const { session, admit } = setUp();
+    Object.assign(session.worker.hostInfo, info);
+    Object.assign(session.offer, { tenants });
+    expect(admit({ tenant: "sales" }, forCaller)).toMatchObject({ ok: false, code: "busy", free: 0 });
   });
 });

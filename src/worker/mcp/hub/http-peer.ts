@@ -119,7 +119,7 @@ class HttpPeer implements Peer {
       await this.#before;
       if (!this.#hasEnded) await this.#transport.send(message, options);
     } catch (error) {
-      if (isGone(error) && this.#transport.sessionId !== undefined) this.#end("its session has ended");
+      if (isGone(error) && this.#transport.sessionId !== undefined) this.#handleGone();
       else if (isRequest(message)) this.#failBy(message.id, error);
     } finally {
       this.#untaken -= 1;
@@ -161,10 +161,15 @@ class HttpPeer implements Peer {
     });
   }
 
+  #handleGone(): void {
+    this.#end("its session has ended");
+    void this.#transport.close();
+  }
+
+  /** Marks the peer as ended, and reports it. */
   #end(reason: string): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    void this.#transport.close();
     queueMicrotask(() => this.#events.onExit(reason));
   }
 
@@ -175,6 +180,8 @@ class HttpPeer implements Peer {
     this.#end("it has been closed");
     await Promise.race([left, isOver.promise]);
     cancelTimer();
+    // Closing the transport aborts the request that ends the session as well.
+    await this.#transport.close();
   }
 }
 

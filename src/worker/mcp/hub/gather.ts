@@ -32,9 +32,12 @@ export function gather<Answer>(
 ): () => void {
   const startedAt = clock.elapsed();
   const answers = new Map<Member, Answer>();
+  /** What cancels the questions without an answer. */
+  const cancels = new Map<Member, () => void>();
   const trusted = questions.filter(({ member }) => member.isTrusted);
   const awaited = trusted.length > 0 ? trusted : questions;
   let isDone = false;
+  let isExtra = false;
   let stopTimer = clock.after(PATIENCE_MS, () => finish());
   const finish = (): void => {
     if (isDone) return;
@@ -44,19 +47,27 @@ export function gather<Answer>(
     onDone(answers);
   };
   const take = (member: Member, answer: Answer): void => {
+    if (!cancels.delete(member)) return;
     if (isDone) return onLate?.(member, answer);
     answers.set(member, answer);
-    if (answers.size === questions.length) return finish();
-    if (!awaited.every((each) => answers.has(each.member))) return;
+    if (cancels.size === 0) return finish();
+    // Each of those that were late before would otherwise begin the wait anew.
+    if (isExtra || !awaited.every((each) => answers.has(each.member))) return;
+    isExtra = true;
     stopTimer();
     const extraMs = Math.max(LEAST_EXTRA_MS, EXTRA_PART * (clock.elapsed() - startedAt));
     stopTimer = clock.after(extraMs, () => finish());
   };
-  const cancels = questions.map(({ member, ask }) => ask((answer) => take(member, answer)));
+  for (const { member, ask } of questions)
+    cancels.set(
+      member,
+      ask((answer) => take(member, answer)),
+    );
   if (questions.length === 0) queueMicrotask(finish);
   return () => {
     isDone = true;
     stopTimer();
-    for (const cancel of cancels) cancel();
+    for (const cancel of cancels.values()) cancel();
+    cancels.clear();
   };
 }

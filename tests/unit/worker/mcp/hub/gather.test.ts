@@ -109,3 +109,27 @@ test("cancelling cancels every question, and nothing comes after it", () => {
   expect(cancelled).toEqual([0, 1]);
   expect(done).toEqual([]);
 });
+
+test("a question without an answer is cancelled in the end, and leaves no timer", () => {
+  const { clock, ask } = rig(3);
+  const { takes, cancelled } = ask();
+  takes[0]?.("a");
+  clock.advance(10_000);
+  takes[1]?.("b");
+  clock.advance(59_999);
+  expect(cancelled).toEqual([]);
+  clock.advance(1);
+  expect(cancelled).toEqual([2]);
+  expect(clock.pending).toBe(0);
+});
+
+test("no timer is left once all late answers have come", () => {
+  const { clock, ask } = rig(2);
+  const { takes, cancelled, late } = ask();
+  takes[0]?.("a");
+  clock.advance(10_000);
+  takes[1]?.("b");
+  expect(late).toEqual(["b"]);
+  expect(clock.pending).toBe(0);
+  expect(cancelled).toEqual([]);
+});

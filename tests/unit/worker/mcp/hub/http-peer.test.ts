@@ -4,6 +4,7 @@ import { parseJson } from "../../../../../src/json/parse.ts";
 import { httpPeers } from "../../../../../src/worker/mcp/hub/http-peer.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { FakeClock } from "../../../../support/fake-clock.ts";
+import { turn } from "../../../../support/turn.ts";
 
 interface Asked {
   readonly method: string;
@@ -78,4 +79,34 @@ test("a server that does not end a session is given up after a moment", async ()
   clock.advance(2000);
   await closed;
   expect(asked.at(-1)?.signal.aborted).toBe(true);
+});
+
+test("a notification that the server never takes holds the next request back for a moment only", async () => {
+  const { clock, peer, asked, ids, begin } = rig(({ method }) =>
+    method === "notifications/initialized" ? new Promise(() => {}) : undefined,
+  );
+  await begin();
+  peer.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+  await eventually(() => asked.at(-1)?.method === "notifications/initialized");
+  peer.send({ jsonrpc: "2.0", id: 2, method: "ping" });
+  clock.advance(2999);
+  await turn();
+  expect(asked.at(-1)?.method).toBe("notifications/initialized");
+  clock.advance(1);
+  await eventually(() => ids.includes(2));
+});
+
+test("a request that is cancelled takes up no room at a server that never answers it", async () => {
+  const { peer, asked, begin } = rig(({ method, signal }) => {
+    if (method !== "tools/list") return undefined;
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  await begin();
+  for (let id = 2; id < 1002; id += 1) peer.send({ jsonrpc: "2.0", id, method: "tools/list" });
+  expect(peer.isFull).toBe(true);
+  await eventually(() => asked.filter(({ method }) => method === "tools/list").length === 1000);
+  for (let id = 2; id < 1002; id += 1)
+    peer.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
+  await eventually(() => !peer.isFull);
+  expect(asked.filter(({ method }) => method === "notifications/cancelled").length).toBeGreaterThan(0);
 });

@@ -18,6 +18,8 @@ import {
 
 /** The most pages of one list. A server whose cursors never end would be asked for ever. */
 const MAX_PAGES = 100;
+/** How long the MCP server may take to end the session. */
+const LEAVE_MS = 2000;
 /** Never called: requests go to the backend. The official client needs some URL. */
 const NOWHERE = new URL("http://mcp.invalid/");
 
@@ -135,7 +137,13 @@ function backendFetch(backend: Backend, signal: AbortSignal, onLarge: () => void
     if (opening.kind === "refuse") throw new InventoryFault(opening.message);
     if (opening.kind === "answer") return Response.json(opening.body, { status: opening.status });
     const body = typeof init.body === "string" ? new TextEncoder().encode(init.body) : undefined;
-    const ended = init.signal ? AbortSignal.any([signal, init.signal]) : signal;
+    // The session must also end after a reading that was given up, when both signals are aborted.
+    const ended =
+      init.method === "DELETE"
+        ? AbortSignal.timeout(LEAVE_MS)
+        : init.signal
+          ? AbortSignal.any([signal, init.signal])
+          : signal;
     const answer = await opening.ask(body, ended);
     return toResponse(answer, (piece) => {
       bytes += piece;

@@ -85,10 +85,9 @@ export function readServersFile(path: string, sources: FileSources, oneUrl?: One
   }
   const document = readServersDocument(written);
   if (typeof document === "string") return fault(document);
-  const { entries, own } = document;
+  const { entries, oneUrl: ofHub } = document;
   if (entries.length > MAX_SERVERS)
     return fault(`names ${entries.length} servers; at most ${MAX_SERVERS} go in one worker`);
-  const ofHub = own["one_url"];
   const withheld = secretVariables([...entries, ["one_url", ofHub]]);
   const readings = entries.map(([name, entry]) => readEntry(name, entry, { ...sources, withheld }));
   const servers = readings.flatMap(({ server }) => (server ? [server] : []));

@@ -13,8 +13,8 @@ import { fromZed } from "./zed.ts";
 export interface ServersDocument {
   /** The servers, with entries in the form of `mcpServers`, or an `UnusableEntry`. */
   readonly entries: NamedEntries;
-  /** The fields beside the servers, where they may be Moorage's own; empty for a file with settings of another program. */
-  readonly own: Readonly<Record<string, unknown>>;
+  /** What the file says about one URL for all servers, as written; undefined for nothing. */
+  readonly oneUrl: unknown;
 }
 
 type ReadEntry = (entry: WrittenEntry) => WrittenEntry | UnusableEntry | undefined;
@@ -36,15 +36,16 @@ export function readServersDocument(written: string): ServersDocument | string {
   const document = parseDocument(written);
   if (document === undefined) return "is neither YAML nor JSON nor TOML";
   if (!isRecord(document)) return NO_SERVERS;
+  // It says who may call, so it counts whatever program the rest of the file is for.
+  const { one_url: oneUrl, ...others } = document;
   for (const [path, read] of PLACES) {
     const found = path.reduce<unknown>((from, name) => (isRecord(from) ? from[name] : undefined), document);
-    if (Array.isArray(found) && path.length === 1) return { entries: listEntries(found), own: {} };
+    if (Array.isArray(found) && path.length === 1) return { entries: listEntries(found), oneUrl };
     if (!isRecord(found)) continue;
     const entries = mapEntries(found, path[0] === "mcpServers" && isGemini(found) ? fromGeminiMap : read);
-    const own = path.length === 1 && read === fromMap && !isOfAnother(document) ? document : {};
-    return { entries: withoutExcluded(entries, document["mcp"]), own };
+    return { entries: withoutExcluded(entries, document["mcp"]), oneUrl };
   }
-  return isBareMap(document) ? { entries: mapEntries(document, fromMap), own: {} } : NO_SERVERS;
+  return isBareMap(others) ? { entries: mapEntries(others, fromMap), oneUrl } : NO_SERVERS;
 }
 
 const NO_SERVERS = "has no map `mcpServers` with a server under each name";
@@ -84,11 +85,6 @@ function listEntries(list: readonly unknown[]): NamedEntries {
     seen.add(place);
     return [place, fromContinue(withoutNulls(item))];
   });
-}
-
-/** Whether a file is the manifest of another program's extension, whose `name` and `version` describe that extension. */
-function isOfAnother(document: Readonly<Record<string, unknown>>): boolean {
-  return document["version"] !== undefined || document["$schema"] !== undefined || document["schema"] !== undefined;
 }
 
 /** Whether a file has its servers without a map around them, as the plugins of Claude Code may. */

@@ -21,10 +21,13 @@ const PATIENCE_MS = 10_000;
 /** How much longer than for all the others to wait for one that has not: a part of their time, and at least this. */
 const EXTRA_PART = 0.25;
 const LEAST_EXTRA_MS = 50;
+/** How late an answer may be before its question is cancelled: open questions take up room on the way to the server. */
+const LATE_MS = 60_000;
 
 /**
  * Asks several servers at once. A server that misses the deadline is not waited for next time, until it answers in time again;
- * so one that hangs delays one answer only. Returns what cancels all questions.
+ * so one that hangs delays one answer only. Questions that stay without an answer are cancelled after `LATE_MS`. Returns what cancels
+ * all questions.
  */
 export function gather<Answer>(
   questions: readonly Question<Answer>[],
@@ -32,31 +35,49 @@ export function gather<Answer>(
 ): () => void {
   const startedAt = clock.elapsed();
   const answers = new Map<Member, Answer>();
+  /** What cancels the questions without an answer. */
+  const cancels = new Map<Member, () => void>();
   const trusted = questions.filter(({ member }) => member.isTrusted);
   const awaited = trusted.length > 0 ? trusted : questions;
   let isDone = false;
+  let isExtra = false;
   let stopTimer = clock.after(PATIENCE_MS, () => finish());
+  const cancelAll = (): void => {
+    stopTimer();
+    for (const cancel of cancels.values()) cancel();
+    cancels.clear();
+  };
   const finish = (): void => {
     if (isDone) return;
     isDone = true;
     stopTimer();
     for (const { member } of questions) member.isTrusted = answers.has(member);
+    if (cancels.size > 0) stopTimer = clock.after(LATE_MS, cancelAll);
     onDone(answers);
   };
   const take = (member: Member, answer: Answer): void => {
-    if (isDone) return onLate?.(member, answer);
+    if (!cancels.delete(member)) return;
+    if (isDone) {
+      if (cancels.size === 0) stopTimer();
+      return onLate?.(member, answer);
+    }
     answers.set(member, answer);
-    if (answers.size === questions.length) return finish();
-    if (!awaited.every((each) => answers.has(each.member))) return;
+    if (cancels.size === 0) return finish();
+    // Each of those that were late before would otherwise begin the wait anew.
+    if (isExtra || !awaited.every((each) => answers.has(each.member))) return;
+    isExtra = true;
     stopTimer();
     const extraMs = Math.max(LEAST_EXTRA_MS, EXTRA_PART * (clock.elapsed() - startedAt));
     stopTimer = clock.after(extraMs, () => finish());
   };
-  const cancels = questions.map(({ member, ask }) => ask((answer) => take(member, answer)));
+  for (const { member, ask } of questions)
+    cancels.set(
+      member,
+      ask((answer) => take(member, answer)),
+    );
   if (questions.length === 0) queueMicrotask(finish);
   return () => {
     isDone = true;
-    stopTimer();
-    for (const cancel of cancels) cancel();
+    cancelAll();
   };
 }

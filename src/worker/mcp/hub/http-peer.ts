@@ -3,6 +3,7 @@ import {
   isInitializeRequest,
   isJSONRPCErrorResponse,
   type JSONRPCMessage,
+  type JSONRPCNotification,
   type JSONRPCRequest,
   PROTOCOL_VERSION_META_KEY,
   type RequestId,
@@ -19,6 +20,8 @@ import { fetchFrom } from "./backend-fetch.ts";
 
 /** The most messages that the server has not taken yet. */
 const MAX_UNTAKEN = 1000;
+/** How long messages wait for the server to take the notification before them. */
+const HOLD_MS = 3000;
 /** How long the server may take to end a session. */
 const LEAVE_MS = 2000;
 /** The most characters of a server's own words in an error about it. */
@@ -49,10 +52,10 @@ class HttpPeer implements Peer {
   readonly #clock: Clock;
   readonly #paramHeaders: ParamHeaders;
   readonly #transport: StreamableHTTPClientTransport;
-  /** Resolves once the last notification was taken. */
+  /** Resolves once the last notification was taken, or should have been. */
   #before: Promise<unknown>;
-  /** The requests without an answer. Those of revisions without sessions are cancelled by these. */
-  readonly #open = new Map<RequestId, AbortController | undefined>();
+  /** The requests without an answer. */
+  readonly #open = new Map<RequestId, OpenRequest>();
   #openingId: RequestId | undefined;
   #untaken = 0;
   #hasEnded = false;
@@ -77,17 +80,15 @@ class HttpPeer implements Peer {
 
   send(message: JSONRPCMessage): boolean {
     if (this.#hasEnded) return false;
+    const cancelled = "method" in message ? this.#cancelledBy(message) : undefined;
+    if (cancelled) return this.#cancel(cancelled, message);
     if (this.isFull) {
       if (isRequest(message)) this.#fail(message.id, "it accepts no more messages");
       return true;
     }
     if (isRequest(message)) return this.#ask(message);
     if (!("method" in message)) return this.#post(message, {});
-    const id = message.method === "notifications/cancelled" ? message.params?.["requestId"] : undefined;
-    const abort = typeof id === "string" || typeof id === "number" ? this.#open.get(id) : undefined;
-    // In revisions without sessions, closing the connection is how a client cancels.
-    if (abort) abort.abort();
-    else this.#before = this.#posted(message, {});
+    this.#before = this.#atMost(HOLD_MS, this.#posted(message, {}));
     return true;
   }
 
@@ -96,13 +97,35 @@ class HttpPeer implements Peer {
     return this.#closing;
   }
 
+  /** Returns the open request that a message cancels, if it does. It is not open any more. */
+  #cancelledBy({ method, params }: JSONRPCRequest | JSONRPCNotification): OpenRequest | undefined {
+    const id = method === "notifications/cancelled" ? params?.["requestId"] : undefined;
+    if (typeof id !== "string" && typeof id !== "number") return undefined;
+    const open = this.#open.get(id);
+    this.#open.delete(id);
+    return open;
+  }
+
+  /** Cancels a request, also at a server that takes nothing else any more. */
+  #cancel({ abort, isStateless }: OpenRequest, message: JSONRPCMessage): boolean {
+    // In revisions without sessions, closing the connection is how a client cancels.
+    if (isStateless) abort.abort();
+    else {
+      this.#before = this.#atMost(HOLD_MS, this.#posted(message, {}));
+      // The answer is not wanted any more, and a server that gives none would use up the connections.
+      void this.#before.then(() => abort.abort());
+    }
+    return true;
+  }
+
   #ask(request: JSONRPCRequest): boolean {
     const isStateless = request.params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
     if (isInitializeRequest(request)) this.#openingId = request.id;
-    const abort = isStateless ? new AbortController() : undefined;
-    this.#open.set(request.id, abort);
+    const abort = new AbortController();
+    this.#open.set(request.id, { abort, isStateless });
     return this.#post(request, {
-      ...(abort ? { requestSignal: abort.signal, headers: this.#paramHeaders.headersOf(request) } : {}),
+      requestSignal: abort.signal,
+      ...(isStateless ? { headers: this.#paramHeaders.headersOf(request) } : {}),
       onRequestStreamEnd: () => this.#fail(request.id, "its answer ended too early"),
     });
   }
@@ -112,14 +135,14 @@ class HttpPeer implements Peer {
     return true;
   }
 
-  /** Sends a message. Resolves when the server has taken it, or has not. Nothing overtakes a notification. */
+  /** Sends a message. Resolves when the server has taken it, or has not. Nothing overtakes a notification that is taken soon. */
   async #posted(message: JSONRPCMessage, options: SendOptions): Promise<void> {
     this.#untaken += 1;
     try {
       await this.#before;
       if (!this.#hasEnded) await this.#transport.send(message, options);
     } catch (error) {
-      if (isGone(error) && this.#transport.sessionId !== undefined) this.#end("its session has ended");
+      if (isGone(error) && this.#transport.sessionId !== undefined) this.#handleGone();
       else if (isRequest(message)) this.#failBy(message.id, error);
     } finally {
       this.#untaken -= 1;
@@ -161,21 +184,40 @@ class HttpPeer implements Peer {
     });
   }
 
+  #handleGone(): void {
+    this.#end("its session has ended");
+    void this.#transport.close();
+  }
+
+  /** Marks the peer as ended, and reports it. */
   #end(reason: string): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    void this.#transport.close();
     queueMicrotask(() => this.#events.onExit(reason));
   }
 
   async #leave(): Promise<void> {
-    const isOver = Promise.withResolvers<void>();
-    const cancelTimer = this.#clock.after(LEAVE_MS, isOver.resolve);
     const left = this.#hasEnded ? undefined : this.#transport.terminateSession().catch(() => {});
     this.#end("it has been closed");
-    await Promise.race([left, isOver.promise]);
+    await this.#atMost(LEAVE_MS, left);
+    // Closing the transport aborts the request that ends the session as well.
+    await this.#transport.close();
+  }
+
+  /** Resolves like a promise that does not reject, or after so many milliseconds. */
+  async #atMost(ms: number, promise: Promise<void> | undefined): Promise<void> {
+    const isOver = Promise.withResolvers<void>();
+    const cancelTimer = this.#clock.after(ms, isOver.resolve);
+    await Promise.race([promise, isOver.promise]);
     cancelTimer();
   }
+}
+
+interface OpenRequest {
+  /** Ends the request's connection. */
+  readonly abort: AbortController;
+  /** Whether it is one of revisions without sessions. */
+  readonly isStateless: boolean;
 }
 
 type SendOptions = NonNullable<Parameters<StreamableHTTPClientTransport["send"]>[1]>;

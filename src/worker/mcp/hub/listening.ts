@@ -26,8 +26,10 @@ interface Listener {
   readonly uris: readonly string[];
   /** What ends its parts at the servers. */
   readonly parts: Map<MemberLink, () => void>;
+  /** What ends its waiting for servers that are being opened. */
+  readonly waits: (() => void)[];
   isAcknowledged: boolean;
-  stopTimer: CancelTimer;
+  readonly stopTimer: CancelTimer;
 }
 
 /** The notifications of changed lists, by the wish for them. */
@@ -59,16 +61,24 @@ export class Listening {
     const wants = isRecord(asked) ? asked : {};
     const given = wants["resourceSubscriptions"];
     const uris = Array.isArray(given) ? given.filter((uri) => typeof uri === "string").slice(0, MAX_URIS) : [];
-    const listener: Listener = { request, wants, uris, parts: new Map(), isAcknowledged: false, stopTimer: () => {} };
-    listener.stopTimer = clock.after(ACKNOWLEDGE_MS, () => this.#acknowledge(listener));
+    const listener: Listener = {
+      request,
+      wants,
+      uris,
+      parts: new Map(),
+      waits: [],
+      isAcknowledged: false,
+      stopTimer: clock.after(ACKNOWLEDGE_MS, () => this.#acknowledge(listener)),
+    };
     this.#listeners.set(request.id, listener);
     let missing = links.all.length;
     for (const link of links.all) {
-      link.whenSettled(() => {
+      const stopWaiting = link.whenSettled(() => {
         this.#join(listener, link);
         missing -= 1;
         if (missing === 0) this.#acknowledge(listener);
       });
+      listener.waits.push(stopWaiting);
     }
     return () => this.#end(listener);
   }
@@ -160,6 +170,7 @@ export class Listening {
   #end(listener: Listener): void {
     this.#listeners.delete(listener.request.id);
     listener.stopTimer();
+    for (const stopWaiting of listener.waits) stopWaiting();
     for (const end of listener.parts.values()) end();
     listener.parts.clear();
   }

@@ -1,6 +1,11 @@
 import type { Answer, Opening } from "../../../answering/opening.ts";
 import { isRecord, parseJson } from "../../../json/parse.ts";
 import type { RequestHead } from "../../../wire/heads.ts";
+import { isEventStreamType } from "../../../wire/response-progress.ts";
+import { MAX_MESSAGE_BYTES } from "../bridge/peer.ts";
+import { RPC } from "../bridge/rpc-error.ts";
+import type { Room } from "../ruled/room.ts";
+import { readWhole } from "../ruled/whole-body.ts";
 import type { Listed } from "./found-tools.ts";
 
 /** The most pages of a list that are read, and the most tools. */
@@ -15,16 +20,30 @@ export interface ListRequest {
   readonly signal: AbortSignal;
 }
 
-/** The list, or what was answered in its place. */
+/** The list, or why there is none. */
 export type ListedTools =
   /** `called` is what the last answer says about the call. */
-  { readonly tools: readonly Listed[]; readonly called: Answer["called"] } | { readonly answer: Answer };
+  { readonly tools: readonly Listed[]; readonly called: Answer["called"] } | NoList;
+
+export interface NoList {
+  /** The status of the answer in place of a list. */
+  readonly status: number;
+  /** Its JSON-RPC error; undefined if it has none. */
+  readonly error: Readonly<Record<string, unknown>> | undefined;
+  readonly called: Answer["called"];
+}
+
+export interface ListingTools {
+  readonly open: (head: RequestHead) => Opening;
+  readonly newId: () => string;
+  /** The memory for the bodies of lists. */
+  readonly room: Room;
+}
 
 /** Reads all pages of the tools that a caller may use. */
 export async function listTools(
-  open: (head: RequestHead) => Opening,
+  { open, newId, room }: ListingTools,
   { head, meta, signal }: ListRequest,
-  newId: () => string,
 ): Promise<ListedTools> {
   const tools: Listed[] = [];
   let cursor: string | undefined;
@@ -37,9 +56,10 @@ export async function listTools(
     const body = new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", id, method: "tools/list", params }));
     const answer = await opening.ask(body, signal);
     called = answer.called;
-    const { text, message } = await responseIn(answer, id);
-    const result = isRecord(message) ? message["result"] : undefined;
-    if (!isRecord(result) || !Array.isArray(result["tools"])) return { answer: { ...answer, body: text } };
+    const message = await responseIn(answer, id, room);
+    const { result, error } = isRecord(message) ? message : {};
+    if (!isRecord(result) || !Array.isArray(result["tools"]))
+      return { status: answer.status, error: isRecord(error) ? error : undefined, called };
     tools.push(...result["tools"].filter(isRecord));
     const next = result["nextCursor"];
     if (typeof next !== "string") break;
@@ -60,20 +80,20 @@ export function withMethod(
   return { ...head, headers: [...kept, ...own] };
 }
 
-/** Reads an answer to its end. The response in it may be the last of several events. */
-export async function responseIn(
-  { headers, body }: Answer,
-  id: unknown,
-): Promise<{ readonly text: Uint8Array; readonly message: unknown }> {
-  // The type asks for a view of plain memory, and answers have only these.
-  const text = new Uint8Array(
-    await new Response(body as Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null).arrayBuffer(),
-  );
-  const said = new TextDecoder().decode(text);
-  const isEvents = headers.some(
-    ([name, value]) => name.toLowerCase() === "content-type" && value.startsWith("text/event-stream"),
-  );
-  if (!isEvents) return { text, message: parseJson(said) };
-  const messages = said.split(/\r?\n/).flatMap((line) => (line.startsWith("data:") ? [parseJson(line.slice(5))] : []));
-  return { text, message: messages.find((each) => isRecord(each) && each["id"] === id && !("method" in each)) };
+/** Reads an answer to its end, and returns the response in it, which may be the last of several events. */
+async function responseIn({ headers, body }: Answer, id: string, room: Room): Promise<unknown> {
+  const whole = await readWhole(body, { most: MAX_MESSAGE_BYTES, room });
+  if (whole.kind !== "whole") return { error: whole.kind === "too_large" ? TOO_LARGE : NO_ROOM };
+  try {
+    const said = new TextDecoder().decode(whole.bytes);
+    const isEvents = headers.some(([name, value]) => name.toLowerCase() === "content-type" && isEventStreamType(value));
+    if (!isEvents) return parseJson(said);
+    const events = said.split(/\r?\n/).flatMap((line) => (line.startsWith("data:") ? [parseJson(line.slice(5))] : []));
+    return events.find((each) => isRecord(each) && each["id"] === id && !("method" in each));
+  } finally {
+    whole.release();
+  }
 }
+
+const TOO_LARGE = { code: RPC.internal, message: "The list of tools is too large." };
+const NO_ROOM = { code: RPC.server, message: "The relay holds too many messages. Try again later." };

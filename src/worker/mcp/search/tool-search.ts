@@ -11,7 +11,7 @@ import { ownAnswer } from "../ruled/answers.ts";
 import { Room } from "../ruled/room.ts";
 import { readWhole } from "../ruled/whole-body.ts";
 import { findTools } from "./found-tools.ts";
-import { type ListRequest, listTools, withMethod } from "./listed-tools.ts";
+import { type ListRequest, listTools, type NoList, withMethod } from "./listed-tools.ts";
 import { CALL_TOOL, FIND_TOOLS, MOST_FOUND, overview, searchTools, USUALLY_FOUND } from "./search-tools.ts";
 
 export interface ToolSearchOptions {
@@ -90,7 +90,7 @@ class ToolSearch {
 
   async #list(message: Message, head: RequestHead, signal: AbortSignal): Promise<Answer> {
     const listed = await this.#listed(message, head, signal);
-    if ("answer" in listed) return withId(listed.answer, message.id);
+    if (!("tools" in listed)) return noList(message, listed);
     const { tools } = listed;
     const names = tools.map(({ name }) => String(name));
     return this.#result(message, { tools: tools.length > this.#options.mostListed ? searchTools(names) : tools }, true);
@@ -101,7 +101,7 @@ class ToolSearch {
     const { query, limit } = given;
     if (typeof query !== "string") return invalid(message, `${FIND_TOOLS} takes a query`);
     const listed = await this.#listed(message, head, signal);
-    if ("answer" in listed) return withId(listed.answer, message.id);
+    if (!("tools" in listed)) return noList(message, listed);
     const most = typeof limit === "number" && limit >= 1 ? Math.min(Math.floor(limit), MOST_FOUND) : USUALLY_FOUND;
     const found = findTools(listed.tools, query, most).map(
       ({ name, title, description, inputSchema, annotations }) => ({
@@ -138,9 +138,12 @@ class ToolSearch {
     const meta = kept.length === 0 ? undefined : Object.fromEntries(kept);
     const request: ListRequest = { head, meta, signal };
     const listed = await listTools(
-      (each) => this.#backend.open(each),
+      {
+        open: (each) => this.#backend.open(each),
+        newId: () => `list-${this.#options.ids.secret()}`,
+        room: this.#room,
+      },
       request,
-      () => `list-${this.#options.ids.secret()}`,
     );
     if ("tools" in listed) this.#paramHeaders.learn(listed);
     return listed;
@@ -179,13 +182,19 @@ function fitted(found: readonly object[]): string {
   return "The description of the tool that fits is too long.";
 }
 
-/** Returns the answer to a request of the search as that to the caller's. */
-function withId(answer: Answer, id: string | number): Answer {
-  const text = answer.body instanceof Uint8Array ? parseJson(new TextDecoder().decode(answer.body)) : undefined;
-  if (!isRecord(text) || !isRecord(text["error"])) return answer;
-  const body = new TextEncoder().encode(JSON.stringify({ ...text, id }));
-  const headers = answer.headers.filter(([name]) => name.toLowerCase() !== "content-length");
-  return { ...answer, headers: [...headers, ["content-length", String(body.length)]], body };
+/** Answers a caller as its list was answered. */
+function noList({ id }: Message, { status, error, called }: NoList): Answer {
+  const given = error ?? { code: RPC.internal, message: "The MCP server did not list its tools." };
+  const body = new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", id, error: given }));
+  return {
+    status,
+    headers: [
+      ["content-type", "application/json"],
+      ["content-length", String(body.length)],
+    ],
+    body,
+    ...(called ? { called } : {}),
+  };
 }
 
 function invalid({ id }: Message, message: string): Answer {

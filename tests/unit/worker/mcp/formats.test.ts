@@ -171,18 +171,38 @@ describe("the file of another program", () => {
   });
 });
 
-describe("the fields beside the servers", () => {
-  test("belong to the relay in a file of its own format", () => {
-    expect(readServersDocument("name: team\nmcpServers: {}")).toMatchObject({ own: { name: "team" } });
+describe("one URL for all servers", () => {
+  const TEAM = { id: "team", auth_token: "0123456789abcdef0123456789abcdef" };
+  const ENTRY = { a: { command: "x" } };
+
+  test.each([
+    { mcpServers: ENTRY },
+    { $schema: "https://example.com/schema.json", mcpServers: ENTRY },
+    { schema: "v1", mcpServers: ENTRY },
+    { version: "1", mcpServers: ENTRY },
+    { mcpServers: [{ name: "a", command: "x" }] },
+    { servers: ENTRY },
+    { mcp: { servers: ENTRY } },
+    { mcp_servers: ENTRY },
+    { context_servers: ENTRY },
+    { extensions: { a: { type: "stdio", cmd: "x" } } },
+    { mcp: { a: { type: "local", command: ["x"] } } },
+    ENTRY,
+  ])("counts in every file: %j", (file) => {
+    const { servers, faults } = read(JSON.stringify({ ...file, one_url: TEAM }));
+    expect(faults).toEqual([]);
+    expect(servers.map(({ id, access }) => ({ id, access }))).toEqual([
+      { id: undefined, access: { kind: "none" } },
+      { id: "team", access: { kind: "token", token: TEAM.auth_token } },
+    ]);
   });
 
   test.each(["continue.yaml", "codex.toml", "goose.yaml", "opencode-2.json", "librechat.yaml"])(
-    "belong to the other program in its file: %s",
+    "is not in the file of another program: %s",
     (name) => {
-      expect(readServersDocument(readFileSync(join(FIXTURES, name), "utf8"))).toMatchObject({ own: {} });
-      expect(JSON.stringify(readServersDocument(readFileSync(join(FIXTURES, name), "utf8")))).not.toContain(
-        '"version"',
-      );
+      const document = readServersDocument(readFileSync(join(FIXTURES, name), "utf8"));
+      expect(document).toMatchObject({ oneUrl: undefined });
+      expect(JSON.stringify(document)).not.toContain('"version"');
     },
   );
 });

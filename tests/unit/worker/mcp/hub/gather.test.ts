@@ -76,6 +76,21 @@ test("a late answer is told, and its server is waited for again once it is in ti
   expect(members[1]?.isTrusted).toBe(true);
 });
 
+test("the extra wait for those that were late before begins once", () => {
+  const { clock, members, ask } = rig(5);
+  for (const member of members.slice(1)) member.isTrusted = false;
+  const { takes, done } = ask();
+  clock.advance(1000);
+  takes[0]?.("a");
+  clock.advance(240);
+  takes[1]?.("b");
+  clock.advance(9);
+  takes[2]?.("c");
+  expect(done).toEqual([]);
+  clock.advance(1);
+  expect(done).toEqual([["a", "b", "c"]]);
+});
+
 test("a single server that was late is waited for", () => {
   const { clock, ask } = rig(1);
   ask();
@@ -93,4 +108,28 @@ test("cancelling cancels every question, and nothing comes after it", () => {
   clock.advance(20_000);
   expect(cancelled).toEqual([0, 1]);
   expect(done).toEqual([]);
+});
+
+test("a question without an answer is cancelled in the end, and leaves no timer", () => {
+  const { clock, ask } = rig(3);
+  const { takes, cancelled } = ask();
+  takes[0]?.("a");
+  clock.advance(10_000);
+  takes[1]?.("b");
+  clock.advance(59_999);
+  expect(cancelled).toEqual([]);
+  clock.advance(1);
+  expect(cancelled).toEqual([2]);
+  expect(clock.pending).toBe(0);
+});
+
+test("no timer is left once all late answers have come", () => {
+  const { clock, ask } = rig(2);
+  const { takes, cancelled, late } = ask();
+  takes[0]?.("a");
+  clock.advance(10_000);
+  takes[1]?.("b");
+  expect(late).toEqual(["b"]);
+  expect(clock.pending).toBe(0);
+  expect(cancelled).toEqual([]);
 });

@@ -88,4 +88,4 @@ test("windows are right around the midnights of every zone, on days of two years
       ),
     ).toEqual([]);
   });
-});
+}, 60_000);

@@ -5,7 +5,9 @@ import { OneServerLine } from "./servers.tsx";
 export function Callers({ isCluster }: { readonly isCluster: boolean }): string {
   return (
     <div class="card callers">
-      <h3 id="callers-title">Callers</h3>
+      <div class="card-head">
+        <h3 id="callers-title">Callers</h3>
+      </div>
       {isCluster ? <OneServerLine text="callersText()" /> : ""}
       <section class="rows" tabindex="0" aria-labelledby="callers-title">
         <table x-cloak x-show="callers().length > 0">
@@ -51,7 +53,7 @@ export function Callers({ isCluster }: { readonly isCluster: boolean }): string 
           </tbody>
         </table>
         <p class="none soft" x-show="callers().length === 0">
-          Nobody is waiting or being served.
+          No requests are running or waiting.
         </p>
       </section>
     </div>

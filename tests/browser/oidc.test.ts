@@ -102,10 +102,12 @@ describe("the dashboard of a viewer", () => {
       await page.goto(`${server.url}/state`);
       await page.click("text=Sign in with localhost");
       await page.waitForSelector(".link.live");
-      await page.click('header a[href="#llm"]');
-      await page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" }).waitFor();
+      await page.click('header a[href="#workers"]');
+      await page
+        .locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" })
+        .waitFor();
       const buttons = ["Drain", "Disconnect", "Block", "Try it"].map((name) =>
-        page.locator("#tab-llm button", { hasText: name }).first().isVisible(),
+        page.locator("#tab-workers button", { hasText: name }).first().isVisible(),
       );
       const isMarked = page.locator("header .badge", { hasText: "viewer" }).isVisible();
       return Promise.all([...buttons, isMarked]);

@@ -21,8 +21,8 @@ export function AddWorker({ keeping, isOpenToWorkers, hasKeys, publicUrl, versio
       <div class="page-title">
         <h2 id="add-title">Add a worker</h2>
         <p class="soft">
-          A worker puts a model server or an MCP server of any machine behind this address. It dials out, so that machine
-          needs no open port.
+          A worker puts a model server or an MCP server of any machine behind this address. It dials out, so that
+          machine needs no open port.
         </p>
       </div>
       <div class="for-viewers card step">
@@ -136,14 +136,14 @@ function Line({ keeping, isOpenToWorkers }: Pick<AddWorkerProps, "keeping" | "is
       </p>
       <p class="problem" role="alert" x-show="setupProblem() !== ''" x-text="setupProblem()"></p>
       {keeping === "made" ? <TokenForm /> : isOpenToWorkers ? <OpenDoor /> : <ClientKey keeping={keeping} />}
-      <div x-show="hasLine()" x-on:copy="copied()">
+      <div x-show="hasLine()" x-on:copy="copied()" x-on:copied="copied()">
         <div class="command" x-data="copy">
           <div class="command-head">
             <span x-text="lineLabel()"></span>
             <button
               type="button"
               class="main small"
-              x-on:click="copyText(line()); copied()"
+              x-on:click="copyText(line())"
               x-text="isCopied ? 'Copied' : 'Copy'"
             >
               Copy
@@ -160,7 +160,7 @@ function Line({ keeping, isOpenToWorkers }: Pick<AddWorkerProps, "keeping" | "is
                 <button
                   type="button"
                   class="small"
-                  x-on:click="copyText(each.text); copied()"
+                  x-on:click="copyText(each.text)"
                   x-text="isCopied ? 'Copied' : 'Copy'"
                 >
                   Copy
@@ -200,8 +200,8 @@ function TokenForm(): string {
       </form>
       <ProblemLine />
       <p class="soft" x-show="token === null">
-        This makes a join token, which each worker trades for a key of its own. One that you do not copy is revoked when you
-        leave.
+        This makes a join token, which each worker trades for a key of its own. One that you do not copy is revoked when
+        you leave.
       </p>
       <p class="soft" x-show="token !== null">
         <span x-text="tokenText()"></span>{" "}
@@ -225,8 +225,8 @@ function OpenDoor(): string {
 function ClientKey({ keeping }: Pick<AddWorkerProps, "keeping">): string {
   return (
     <p>
-      Put the server's <code>CLIENT_KEY</code> in the place of <code>your-client-key</code>. It is in the settings of the
-      server, which does not show it here.{" "}
+      Put the server's <code>CLIENT_KEY</code> in the place of <code>your-client-key</code>. It is in the settings of
+      the server, which does not show it here.{" "}
       {keeping === "file" ? (
         <span>
           A key of the kind <i>worker</i> from its keys file works as well.
@@ -291,7 +291,10 @@ function Arrival(): string {
           </p>
         </div>
         <div x-show="arrival.isAsking || arrival.isThere">
-          <p class="soft" x-text="arrival.isAsking ? 'Asking it for a first answer… A model that has to be loaded takes a while.' : arrival.question"></p>
+          <p
+            class="soft"
+            x-text="arrival.isAsking ? 'Asking it for a first answer… A model that has to be loaded takes a while.' : arrival.question"
+          ></p>
           <blockquote class="first-answer" x-show="arrival.text !== ''" x-text="arrival.text"></blockquote>
           <p class="soft" x-show="arrival.figures !== ''" x-text="arrival.figures"></p>
         </div>
@@ -304,6 +307,7 @@ function Arrival(): string {
         <p class="buttons" x-show="arrival.isThere">
           <a
             class="button main"
+            href="#use"
             x-show="program().kind === 'llm'"
             x-bind:href="$store.route.href('use', '', { model: arrival.worker.models[0] || '' })"
           >
@@ -311,6 +315,7 @@ function Arrival(): string {
           </a>
           <a
             class="button"
+            href="#workers"
             x-bind:href="program().kind === 'mcp' ? $store.route.href('mcp') : $store.route.href('workers', arrival.worker.id, { plugin: program().kind })"
           >
             Open its page

@@ -38,7 +38,7 @@ function Essentials(): string {
   return (
     <div class="card step">
       <h3>Model and address</h3>
-      <div class="fields">
+      <div class="fields essentials">
         <label for="use-model">
           Model
           <select id="use-model" x-on:change="chooseModel($event.target.value)">
@@ -57,8 +57,8 @@ function Essentials(): string {
             </template>
           </select>
         </label>
-        <Value label="Base URL for OpenAI's API" text="baseUrl()" />
-        <Value label="for Anthropic's" text="origin" />
+        <Value label="Base URL, for OpenAI's API" text="baseUrl()" />
+        <Value label="Base URL, for Anthropic's API" text="origin" />
       </div>
       <p class="warn" x-show="models().length === 0">
         No model is served now.{" "}
@@ -96,7 +96,9 @@ function Key({ keeping, hasKeys }: Pick<UseItProps, "keeping" | "hasKeys">): str
     return (
       <div class="card step">
         <h3>Key</h3>
-        <p>This server asks for no key. Programs that insist on one take any word, such as <code>none</code>.</p>
+        <p>
+          This server asks for no key. Programs that insist on one take any word, such as <code>none</code>.
+        </p>
       </div>
     ) as string;
   return (
@@ -107,8 +109,8 @@ function Key({ keeping, hasKeys }: Pick<UseItProps, "keeping" | "hasKeys">): str
         Copy it now. It is not shown again, because the server keeps only a hash of it.
       </p>
       <p class="soft" x-show="key === null">
-        With a key of your own, put it into the variable <code>MOORAGE_KEY</code>, from which the lines below take it. The
-        command asks for the key, so that it does not stay in the history of the shell:
+        With a key of your own, put it into the variable <code>MOORAGE_KEY</code>, from which the lines below take it.
+        The command asks for the key, so that it does not stay in the history of the shell:
       </p>
       <p class="soft" x-show="key !== null">
         The lines below take it from the variable <code>MOORAGE_KEY</code>:
@@ -177,7 +179,8 @@ function Programs({ hasKeys }: Pick<UseItProps, "hasKeys">): string {
   return (
     <div class="card step">
       <h3>Program</h3>
-      <div class="picks" role="group" aria-label="Programs">
+      <fieldset class="picks">
+        <legend class="unseen">Programs</legend>
         <template x-for="each in programs()" x-bind:key="each.id">
           <button
             type="button"
@@ -186,7 +189,7 @@ function Programs({ hasKeys }: Pick<UseItProps, "hasKeys">): string {
             x-text="each.title"
           ></button>
         </template>
-      </div>
+      </fieldset>
       <template x-if="program()">
         <div class="program" x-bind:data-program="program().id">
           <template x-for="block in program().blocks" x-bind:key="program().id + block.place">

@@ -44,5 +44,8 @@ function sharedFile(path: string): string {
 export function packageFile(name: PackageFile): string {
   const file = PACKAGE_FILES[name];
   if (Bun.isStandaloneExecutable) return join(import.meta.dir, basename(file));
-  return fileURLToPath(import.meta.resolve(file));
+  // By way of package.json, because not every package lets its other files be resolved.
+  const parts = file.split("/");
+  const owner = parts.slice(0, file.startsWith("@") ? 2 : 1).join("/");
+  return fileURLToPath(new URL(file.slice(owner.length + 1), import.meta.resolve(`${owner}/package.json`)));
 }

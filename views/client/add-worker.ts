@@ -2,7 +2,7 @@ import { type JoinLine, workerLines } from "../../src/join/lines.ts";
 import { messageOf } from "./answers.ts";
 import { type Arrived, newAmong, type Phase, phaseOf, workersIn } from "./arrival.ts";
 import { askFirst } from "./first-answer.ts";
-import { ahead } from "./format.ts";
+import { aheadRoughly } from "./format.ts";
 import { type JoinedWorker, joinedBy, type MadeToken, makeToken } from "./join-token.ts";
 import { revokeKey } from "./made-key.ts";
 import type { ModelRow } from "./model-kinds.ts";
@@ -11,11 +11,11 @@ import type { RouteStore } from "./route.ts";
 import {
   argsOf,
   firstSetup,
-  type Program,
   PROGRAMS,
+  type Program,
+  problemOf,
   programFor,
   programOf,
-  problemOf,
   type System,
   systemOf,
 } from "./worker-setup.ts";
@@ -93,7 +93,8 @@ export function createAddWorker(pool: () => PoolStore, route: () => RouteStore) 
         this.startAgain();
       },
       setupProblem(): string {
-        if (!/^https?:\/\/[^/\s]+$/.test(this.origin)) return "The server's address is like https://moorage.example.com.";
+        if (!/^https?:\/\/[^/\s]+$/.test(this.origin))
+          return "The server's address is like https://moorage.example.com.";
         return problemOf(this.setup);
       },
       /** Whether the address of this server leads nowhere on other machines. */
@@ -150,7 +151,7 @@ export function createAddWorker(pool: () => PoolStore, route: () => RouteStore) 
         const { token } = this;
         if (token === null) return "";
         const many = token.uses === 1 ? "one worker" : `${token.uses} workers`;
-        return `Its token lets in ${many} and ends ${ahead(new Date(token.endsAt).toISOString(), pool().now)}.`;
+        return `Its token lets in ${many} and ends ${aheadRoughly(new Date(token.endsAt).toISOString(), pool().now)}.`;
       },
       /** Ends a token that nobody has copied. */
       forget(): void {

@@ -1,12 +1,16 @@
 /** How long the button says "Copied". */
 const COPIED_MS = 1500;
 
-/** `x-data="copy"` around a button whose `copyText(text)` copies a text to the clipboard. */
+/**
+ * `x-data="copy"` around a button whose `copyText(text)` copies a text to the clipboard. Elements around it get the event
+ * `copied`.
+ */
 export function createCopy() {
   return {
     isCopied: false,
     async copyText(text: string): Promise<void> {
       await copy(text);
+      (this as unknown as { $dispatch(name: string): void }).$dispatch("copied"); // Alpine adds it
       this.isCopied = true;
       window.setTimeout(() => {
         this.isCopied = false;

@@ -2,7 +2,7 @@ import { assertOk } from "./answers.ts";
 import type { Arrived } from "./arrival.ts";
 import { eventsOf } from "./events.ts";
 import { duration, plural } from "./format.ts";
-import { isEmbedding, type ModelRow } from "./model-kinds.ts";
+import { hearingModel, isEmbedding, type ModelRow } from "./model-kinds.ts";
 import { type StreamedAnswer, speedOf } from "./streamed-answer.ts";
 import { apiHeaders } from "./try-token.ts";
 import type { WorkKind } from "./worker-setup.ts";
@@ -91,7 +91,7 @@ async function embed({ worker, signal }: FirstQuestion, model: string): Promise<
 
 /** Sends the built-in recording. Speech has no address for a single worker, so another one with the same model may answer. */
 async function transcribe({ worker, signal }: FirstQuestion): Promise<FirstAnswer> {
-  const model = worker.models[0] ?? "";
+  const model = hearingModel(worker.models);
   const audio = await assertOk(await fetch(new URL("ahoy.wav", import.meta.url), { signal }));
   const form = new FormData();
   form.append("model", model);

@@ -15,6 +15,8 @@ const MODULES: Readonly<Record<string, () => Promise<LaterModule>>> = {
   playground: () => import("./plugin-page.ts"),
   keys: () => import("./keys-page.ts"),
   usage: () => import("./usage-page.ts"),
+  add: () => import("./connect-page.ts"),
+  use: () => import("./connect-page.ts"),
 };
 
 /** Loads the module of a section. Those of plugins share one. */

@@ -15,6 +15,14 @@ const OTHER = /rerank|whisper|\btts\b/i;
 const VISION =
   /vision|llava|bakllava|moondream|minicpm-?v|pixtral|gemma-?3|gemma3n|internvl|molmo|smolvlm|qwen[\d.]*-?(?:vl|omni)|[-_]vl\b|gpt-4o|llama-?4|mistral-small-?3\.[12]|granite[\d.-]*vision/i;
 
+/** Models that hear, by the names under which they are usually served. */
+const SPEECH = /whisper|transcri|parakeet|canary|voxtral|moonshine|wav2vec|sensevoice|\basr\b|\bstt\b/i;
+
+/** Returns the model that most likely hears, of those of a worker for speech, which may list others too. */
+export function hearingModel(names: readonly string[]): string {
+  return names.find((name) => SPEECH.test(name)) ?? names[0] ?? "";
+}
+
 /** Whether a model makes vectors, and answers no chat. */
 export function isEmbedding(name: string, models: readonly ModelRow[]): boolean {
   const type = models.find((each) => each.name === name)?.type ?? null;

@@ -19,9 +19,15 @@ export function createCopy() {
   };
 }
 
-/** Copies a text. Browsers have a clipboard for pages with TLS only; on others a selection is copied. */
+/** Copies a text. Browsers have a clipboard for pages with TLS only, and may deny it; a selection is copied then. */
 async function copy(text: string): Promise<void> {
-  if (window.isSecureContext) return navigator.clipboard.writeText(text);
+  if (window.isSecureContext) {
+    try {
+      return await navigator.clipboard.writeText(text);
+    } catch {
+      // The viewer or the browser denies it.
+    }
+  }
   const field = document.createElement("textarea");
   field.value = text;
   field.className = "unseen";

@@ -66,7 +66,7 @@ test("the overview lists who waits and who is served, and a full pool beside an 
 });
 
 test("a plugin's page names loaded models, workers that are out, and whose jobs wait and run where", async () => {
-  const page = await open("llm");
+  const page = await open("workers");
   const worker = (name: string) =>
     page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", { hasText: name });
   await worker("broken box").locator(".badge", { hasText: /^out$/ }).waitFor();

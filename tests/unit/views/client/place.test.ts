@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { placeFor, readHash, toHash } from "../../../../views/client/route.ts";
+import { placeFor, readHash, toHash } from "../../../../views/client/place.ts";
 
 const SECTIONS = ["overview", "workers", "models", "transfers"];
 const OLD = new Map([

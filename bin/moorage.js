@@ -14,6 +14,8 @@ const PROGRAM = join(TOP, "lib", "moorage.js");
 const MANIFEST = JSON.parse(readFileSync(join(TOP, "package.json"), "utf8"));
 /** The version of Bun that the program was made with. */
 const BUN = MANIFEST.engines.bun.replace(/^\D+/, "");
+/** Milliseconds between two looks at whether npx is still there. */
+const PARENT_EVERY_MS = 500;
 const IS_WINDOWS = process.platform === "win32";
 
 if (!existsSync(PROGRAM))
@@ -94,12 +96,22 @@ function start(path) {
     },
   });
   child.on("error", (error) => fail(`Bun did not start (${path}): ${error.message}`));
-  // A terminal sends Ctrl-C to the program as well, and a second SIGINT would end it at once.
-  const isOnTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
-  for (const signal of IS_WINDOWS ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"])
-    process.on(signal, () => {
-      if (signal !== "SIGINT" || !isOnTerminal) child.kill(signal);
-    });
+  let isEnding = false;
+  const end = (signal) => {
+    // A second signal would end the program at once, and a terminal sends Ctrl-C to it as well.
+    isEnding = true;
+    if (signal !== "SIGINT" || ![0, 1, 2].some((descriptor) => isatty(descriptor))) child.kill(signal);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, end);
+  for (const signal of IS_WINDOWS ? ["SIGHUP"] : ["SIGHUP", "SIGUSR2"]) process.on(signal, (name) => child.kill(name));
+  // npx starts this file through a shell. A signal for npx ends that shell, which does not pass it on.
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (isEnding || process.ppid === parent) return;
+    clearInterval(watch);
+    end("SIGTERM");
+  }, PARENT_EVERY_MS);
+  if (process.env.npm_lifecycle_event !== "npx" || IS_WINDOWS) clearInterval(watch);
   child.on("exit", (code, signal) => {
     if (signal === null) process.exit(code ?? 1);
     process.removeAllListeners(signal);

@@ -41,7 +41,10 @@ async function bundle(top: string): Promise<readonly PackedFile[]> {
   });
   if (!success) throw new Error(logs.map(String).join("\n"));
   return Promise.all(
-    outputs.map(async (file) => ({ path: `${BUNDLE_FOLDER}/${basename(file.path)}`, bytes: new Uint8Array(await file.arrayBuffer()) })),
+    outputs.map(async (file) => ({
+      path: `${BUNDLE_FOLDER}/${basename(file.path)}`,
+      bytes: new Uint8Array(await file.arrayBuffer()),
+    })),
   );
 }
 

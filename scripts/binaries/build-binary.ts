@@ -1,6 +1,7 @@
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { CLIENT_FOLDER, PACKAGE_FILES, type PackageFile, packageFile, SHARED_FILES } from "../../src/system/browser-files.ts";
+import { fileURLToPath } from "node:url";
+import { CLIENT_FOLDER, PACKAGE_FILES, SHARED_FILES } from "../../src/system/browser-files.ts";
 
 /** The programs, by the name of their binaries. */
 export const PROGRAMS = {
@@ -39,7 +40,7 @@ const ROOT = join(import.meta.dir, "../..");
 export async function buildBinary(program: Program, target: Target, directory: string): Promise<Binary> {
   const { entry, servesBrowsers } = PROGRAMS[program];
   const path = join(directory, `${program}-${target}${target.startsWith("windows") ? ".exe" : ""}`);
-  const packages = (Object.keys(PACKAGE_FILES) as PackageFile[]).map(packageFile); // the keys of a constant
+  const packages = Object.values(PACKAGE_FILES).map((file) => fileURLToPath(import.meta.resolve(file)));
   const shared = Object.values(SHARED_FILES).map((file) => join(ROOT, file));
   const { success, logs } = await Bun.build({
     entrypoints: [join(ROOT, entry)],

@@ -117,6 +117,7 @@ const PARTS_OF_STYLE = [
   "keys.css",
   "usage.css",
   "connect.css",
+  "join.css",
 ];
 const THEME = "theme.ts";
 const MAIN = "app.ts";

@@ -1,7 +1,6 @@
 import { nearest } from "../settings/nearest.ts";
 import { isServiceName, type Scope } from "./service-spec.ts";
-
-export type ServiceVerb = "install" | "uninstall" | "status";
+import type { ServiceVerb } from "./service-verb.ts";
 
 export interface InstallRequest {
   readonly verb: ServiceVerb;
@@ -24,11 +23,6 @@ export const USUAL_NAME = "moorage-worker";
 
 const SWITCHES = ["user", "system", "dry-run", "help"] as const;
 const VALUES = ["service", "run-as"] as const;
-
-/** Whether a word of `moorage worker` asks for something about a service. */
-export function isServiceVerb(word: string | undefined): word is ServiceVerb {
-  return word === "install" || word === "uninstall" || word === "status";
-}
 
 /** Takes the flags about the service out of a command line, which begins after the verb. The others are the worker's. */
 export function readInstallArgs(verb: ServiceVerb, argv: readonly string[]): InstallReading {

@@ -3,13 +3,13 @@ import { dirname, join } from "node:path";
 import { httpUrl } from "../worker/server-url.ts";
 import { makeDirectory, runCommands, ServiceFault, writePlanned } from "./carry-out.ts";
 import type { InstallRequest } from "./install-args.ts";
+import { toIntent } from "./intent.ts";
 import { isJoined } from "./joined.ts";
-import { servicePlan } from "./plan.ts";
 import type { Placed } from "./placed.ts";
+import { servicePlan } from "./plan.ts";
 import type { ServiceHost } from "./service-host.ts";
 import type { Named, ServicePlan } from "./service-spec.ts";
 import { commandLine, maskedEnvironment, maskedSettings, planText } from "./show.ts";
-import { toIntent } from "./intent.ts";
 
 /** How long the worker may take to trade its join token before the command says that it has not. */
 const JOIN_MS = 30_000;
@@ -68,7 +68,11 @@ export function recordPath(base: string): string {
 }
 
 function title({ name, isDry }: InstallRequest, { system, scope }: Placed, { version }: ServiceHost): string {
-  const what = { systemd: "systemd unit", launchd: scope === "user" ? "LaunchAgent" : "LaunchDaemon", windows: "scheduled task" };
+  const what = {
+    systemd: "systemd unit",
+    launchd: scope === "user" ? "LaunchAgent" : "LaunchDaemon",
+    windows: "scheduled task",
+  };
   const whose = scope === "user" ? "of this user" : "of this machine";
   return `${isDry ? "Would install" : "Installing"} Moorage ${version} as the ${what[system]} ${name} ${whose}.`;
 }
@@ -137,5 +141,8 @@ async function tellLingering({ machine, run, out }: ServiceHost): Promise<void> 
 
 /** Whether a service of this name is there. */
 export function isInstalled({ places }: Placed, plan: ServicePlan): boolean {
-  return existsSync(recordPath(places.base)) || plan.files.some(({ path }) => dirname(path) === places.services && existsSync(path));
+  return (
+    existsSync(recordPath(places.base)) ||
+    plan.files.some(({ path }) => dirname(path) === places.services && existsSync(path))
+  );
 }

@@ -138,7 +138,7 @@ function environmentOf({ system }: Placed, { machine }: ServiceHost, secret: rea
   // A task of Windows has the variables of its user.
   if (system === "windows") return [];
   const plain = ["PATH", "NODE_EXTRA_CA_CERTS"].flatMap((name) => {
-    const value = machine.env[name];
+    const value = name === "PATH" ? lastingPath(machine.env[name] ?? "") : machine.env[name];
     return value === undefined || value === "" ? [] : [[name, value] as const];
   });
   const names = new Set(plain.map(([name]) => name));
@@ -148,6 +148,16 @@ function environmentOf({ system }: Placed, { machine }: ServiceHost, secret: rea
     ["BUN_CONFIG_MAX_HTTP_REQUESTS", "65336"],
     ...secret.filter(([name]) => !names.has(name)),
   ];
+}
+
+/** Leaves out what npx and `bun run` put before the directories of the user. */
+function lastingPath(path: string): string {
+  const isOfPackages = (directory: string): boolean =>
+    /[/]node_modules[/]|[/](?:_npx|bunx?-node-[^/]*|node-gyp-bin)(?:[/]|$)/.test(directory);
+  return path
+    .split(":")
+    .filter((directory) => !isOfPackages(directory))
+    .join(":");
 }
 
 interface Remarked {
@@ -169,10 +179,14 @@ function remarksOn({ isOfNobody, config, placed: { system, scope }, secret }: Re
       ? [`the service's user must be able to read ${config.mcpServers}, which is not below /home or /root.`]
       : []),
     ...(names !== "" && system === "windows"
-      ? [`the task gets its variables from Windows. Set these for your user, with \`setx\`, before it starts: ${names}.`]
+      ? [
+          `the task gets its variables from Windows. Set these for your user, with \`setx\`, before it starts: ${names}.`,
+        ]
       : []),
     ...(names !== "" && system === "launchd" && scope === "system"
-      ? [`launchd shows a daemon's variables to everybody on this Mac, among them ${names}. Write these values into the servers file instead.`]
+      ? [
+          `launchd shows a daemon's variables to everybody on this Mac, among them ${names}. Write these values into the servers file instead.`,
+        ]
       : []),
   ];
 }

@@ -39,7 +39,9 @@ export function launchdPlan(
     logs: `tail -F ${JSON.stringify(log)}`,
     notes:
       scope === "user"
-        ? ["An agent runs while you are logged in. For a Mac that nobody logs in to, use `sudo … worker install --system`."]
+        ? [
+            "An agent runs while you are logged in. For a Mac that nobody logs in to, use `sudo … worker install --system`.",
+          ]
         : [],
   };
 }
@@ -84,8 +86,11 @@ function element(value: Plist, indent: string): string {
   if (typeof value === "string") return `${indent}<string>${xmlText(value)}</string>`;
   if (typeof value === "number") return `${indent}<integer>${value}</integer>`;
   if (typeof value === "boolean") return `${indent}<${value}/>`;
-  if (isList(value)) return `${indent}<array>\n${value.map((each) => element(each, inner)).join("\n")}\n${indent}</array>`;
-  const pairs = Object.entries(value).map(([key, each]) => `${inner}<key>${xmlText(key)}</key>\n${element(each, inner)}`);
+  if (isList(value))
+    return `${indent}<array>\n${value.map((each) => element(each, inner)).join("\n")}\n${indent}</array>`;
+  const pairs = Object.entries(value).map(
+    ([key, each]) => `${inner}<key>${xmlText(key)}</key>\n${element(each, inner)}`,
+  );
   return `${indent}<dict>\n${pairs.join("\n")}\n${indent}</dict>`;
 }
 

@@ -18,13 +18,20 @@ export function placeService(
 ): Placed | { readonly fault: string } {
   const system = serviceSystem(machine.platform);
   if (system === undefined)
-    return { fault: `Moorage knows no services of ${machine.platform}. Start \`moorage worker …\` from those of your system.` };
+    return {
+      fault: `Moorage knows no services of ${machine.platform}. Start \`moorage worker …\` from those of your system.`,
+    };
   if (system === "windows" && (asked === "system" || given !== undefined))
-    return { fault: "On Windows there is one form: a scheduled task that starts with the machine and runs as you. Leave --system and --run-as out." };
+    return {
+      fault:
+        "On Windows there is one form: a scheduled task that starts with the machine and runs as you. Leave --system and --run-as out.",
+    };
   const isRoot = machine.uid === 0;
   const scope = asked ?? (isRoot && system !== "windows" ? "system" : "user");
   if (scope === "user" && given !== undefined)
-    return { fault: "--run-as is for services of the machine. Add --system, or leave it out: your own services run as you." };
+    return {
+      fault: "--run-as is for services of the machine. Add --system, or leave it out: your own services run as you.",
+    };
   if (scope === "system" && !isRoot && !isDry)
     return { fault: "A service of the machine takes root: put sudo in front. Or give --user, for one of your own." };
   const sudo = machine.env["SUDO_USER"];

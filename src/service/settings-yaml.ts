@@ -6,4 +6,5 @@ export function settingsYaml(settings: readonly Named[]): string {
   return [HEAD, ...lines, ""].join("\n");
 }
 
-const HEAD = "# Settings of a Moorage worker, by the keys of docs/configuration.md. Restart the service after a change.";
+const HEAD =
+  "# Settings of a Moorage worker, by the keys of docs/configuration.md. Restart the service after a change.";

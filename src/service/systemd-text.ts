@@ -9,6 +9,7 @@ export function execLine([program, ...rest]: readonly [string, ...string[]]): st
 }
 
 function quoted(word: string): string {
+  if (/^[\w./:@=+,-]+$/.test(word)) return word;
   const escaped = escapeSpecifiers(word).replace(/["\\]/g, "\\$&").replace(CONTROL, toEscape);
   return `"${escaped}"`;
 }

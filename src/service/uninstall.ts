@@ -9,7 +9,11 @@ import type { ServicePlan } from "./service-spec.ts";
 import { commandLines } from "./show.ts";
 
 /** Returns the plan of a service that is there, as far as ending it needs one. */
-function planOf({ name }: InstallRequest, { system, scope, places, runAs }: Placed, { machine }: ServiceHost): ServicePlan {
+function planOf(
+  { name }: InstallRequest,
+  { system, scope, places, runAs }: Placed,
+  { machine }: ServiceHost,
+): ServicePlan {
   const words = ["moorage"] as const;
   const spec = { name, scope, words, directory: undefined, runAs, drainS: 0, environment: [] };
   return servicePlan(system, spec, [], places, machine);

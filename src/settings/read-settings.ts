@@ -83,7 +83,8 @@ export function givenSettings(
   sources: Sources,
   former: FormerNames = NO_FORMER_NAMES,
 ): ReadonlyMap<string, Given> {
-  return readGiven(table, sources, readFlags({ configFile: CONFIG_FILE, ...table }, sources.argv, former), former).given;
+  return readGiven(table, sources, readFlags({ configFile: CONFIG_FILE, ...table }, sources.argv, former), former)
+    .given;
 }
 
 function readGiven(

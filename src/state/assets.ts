@@ -112,6 +112,7 @@ const PARTS_OF_STYLE = [
   "dialogs.css",
   "keys.css",
   "usage.css",
+  "join.css",
 ];
 const THEME = "theme.ts";
 const MAIN = "app.ts";

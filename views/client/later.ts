@@ -9,6 +9,10 @@ interface LaterModule {
 }
 
 const MODULES: Readonly<Record<string, () => Promise<LaterModule>>> = {
+  workers: () => import("./plugin-page.ts"),
+  models: () => import("./plugin-page.ts"),
+  jobs: () => import("./plugin-page.ts"),
+  playground: () => import("./plugin-page.ts"),
   keys: () => import("./keys-page.ts"),
   usage: () => import("./usage-page.ts"),
 };

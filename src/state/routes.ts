@@ -85,10 +85,19 @@ export function stateRoutes(options: StateOptions): StateApi {
     stallMs: config.clientStallTimeoutMs,
     maxViewers: MAX_VIEWERS,
   });
-  const sections = laterSections(plugins, {
-    keeping: options.keeping ?? "none",
-    hasGrants: plugins.some(({ connectors }) => connectors !== undefined),
-  });
+  const sections = laterSections(
+    plugins,
+    {
+      keeping: options.keeping ?? "none",
+      hasGrants: plugins.some(({ connectors }) => connectors !== undefined),
+    },
+    () => ({
+      version: options.version,
+      publicUrl: config.publicUrl,
+      hasKeys: !auth.isOpen("api"),
+      isOpenToWorkers: auth.isWorkerOpen,
+    }),
+  );
   /** Returns the markup of a section of the page, or of a plugin by itself. */
   const fragment = (id: string): string | undefined =>
     sections.find((section) => section.id === id)?.render() ??

@@ -1,8 +1,14 @@
-import type { ModelRow } from "./model-rows.ts";
+import type { ModelRow } from "./model-kinds.ts";
 
-/** Returns the models to show where there is room for some: those with the most waiting and running jobs. All are in order of their names. */
-export function mostUsed(rows: readonly ModelRow[], most: number): readonly ModelRow[] {
-  const byName = (a: ModelRow, b: ModelRow): number => a.name.localeCompare(b.name, undefined, { numeric: true });
-  const byUse = (a: ModelRow, b: ModelRow): number => b.waiting - a.waiting || b.running - a.running || byName(a, b);
-  return rows.toSorted(byUse).slice(0, most).sort(byName);
+/**
+ * Returns the model that a panel has chosen, when the models change: the same one while it is served, the one of the address,
+ * or the first. One that is gone stays while there is no other, because its worker may come back.
+ */
+export function settledModel(
+  choices: readonly ModelRow[],
+  { chosen, asked }: { readonly chosen: string; readonly asked: string | undefined },
+): string {
+  const isThere = (name: string | undefined): name is string => choices.some((each) => each.name === name);
+  if (isThere(chosen) || choices.length === 0) return chosen;
+  return isThere(asked) ? asked : (choices[0]?.name ?? "");
 }

@@ -5,7 +5,7 @@ import { callersOf } from "./callers.ts";
 import { clusterVerdict } from "./cluster.ts";
 import { clock, count, percent } from "./format.ts";
 import { type History, perSecond } from "./history.ts";
-import { mostUsed } from "./model-choice.ts";
+import { mostUsed } from "./most-used.ts";
 import { type ModelRow, toModelRows } from "./model-rows.ts";
 import type { PoolStore } from "./pool-store.ts";
 import { linkOf } from "./problem-link.ts";

@@ -20,7 +20,7 @@ export function Callers({ isCluster }: { readonly isCluster: boolean }): string 
               <th scope="col" class="number">
                 Running
               </th>
-              <th scope="col" class="number">
+              <th scope="col" class="number wide">
                 Longest wait
               </th>
               <th scope="col" class="number" title={SHARE_NOTE}>
@@ -40,7 +40,7 @@ export function Callers({ isCluster }: { readonly isCluster: boolean }): string 
                   <span class="sub" x-text="row.limitText"></span>
                 </td>
                 <td class="number" x-text="row.running"></td>
-                <td class="number" x-text="$format.duration(row.oldest_wait_ms)"></td>
+                <td class="number wide" x-text="$format.duration(row.oldest_wait_ms)"></td>
                 <td class="number">
                   <span x-text="$format.share(row.share)"></span>
                   <span

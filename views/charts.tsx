@@ -11,6 +11,7 @@ const PLOTS = [
   ["tokens", "Output tokens"],
   ["latency", "Time to first byte"],
   ["prompts", "Prompt tokens"],
+  ["bytes", "Bytes of answers"],
 ] as const;
 
 /** Plots of the last minutes. All of them show the time that the pointer is at in any of them. */

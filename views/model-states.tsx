@@ -23,7 +23,7 @@ export function ModelStates({ isCluster }: { readonly isCluster: boolean }): str
               <th scope="col" class="load-head">
                 Slots in use
               </th>
-              <th scope="col" class="number">
+              <th scope="col" class="number wide">
                 Waiting
               </th>
               <th scope="col" class="number wide">
@@ -50,13 +50,13 @@ export function ModelStates({ isCluster }: { readonly isCluster: boolean }): str
                   <span class="sub wide" x-text="row.type"></span>
                 </th>
                 <td>
-                  <span class="badge" x-bind:class="row.tone" x-text="row.state"></span>
+                  <span class="badge" x-bind:class="row.tone" x-text="row.status"></span>
                 </td>
                 <td>
                   <LoadBar used="row.used" total="row.slots" />
                 </td>
                 <td
-                  class="number"
+                  class="number wide"
                   x-bind:class="row.waiting > 0 ? 'warn' : 'soft'"
                   x-text="$format.count(row.waiting)"
                 ></td>

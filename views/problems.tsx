@@ -15,7 +15,7 @@ export function Problems({ known, isCluster }: ProblemsProps): string {
       <h3 class="unseen">Problems</h3>
       {known.length === 0 ? "" : <KnownProblems problems={known} />}
       <ul>
-        <template x-for="each in $store.pool.problems()" x-bind:key="each.code + each.plugin + each.title">
+        <template x-for="each in problems()" x-bind:key="each.code + each.plugin + each.title">
           <li x-bind:class="each.severity">
             <span class="badge" x-bind:class="each.severity" x-text="each.severity"></span>
             <div>
@@ -35,6 +35,9 @@ export function Problems({ known, isCluster }: ProblemsProps): string {
           </li>
         </template>
       </ul>
+      <button type="button" class="quiet small" x-cloak x-show="hasMore()" x-on:click="showAll()" x-text="moreText()">
+        more
+      </button>
       {isCluster ? <OneServerLine text="problemsText()" /> : ""}
     </div>
   ) as string;
@@ -43,7 +46,7 @@ export function Problems({ known, isCluster }: ProblemsProps): string {
 function KnownProblems({ problems }: { readonly problems: readonly Problem[] }): string {
   return (
     <ul x-init="$el.remove()">
-      {problems.map(({ severity, title, advice }) => (
+      {problems.slice(0, 3).map(({ severity, title, advice }) => (
         <li class={severity}>
           <span class={`badge ${severity}`}>{severity}</span>
           <div>

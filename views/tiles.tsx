@@ -21,7 +21,7 @@ export function Tiles(): string {
       <Tile
         label="Output"
         text="$format.rate(perSecond('tokens')) + ' tok/s'"
-        note="running streams included"
+        note="with running streams"
         spark="tokens"
       />
       <Tile
@@ -61,7 +61,8 @@ function PoolTile(): string {
       <b>
         <span x-text="$format.count(each.slots_used)"></span>
         <span class="of">
-          / <span x-text="$format.count(each.slots_total)"></span> slots
+          {" / "}
+          <span x-text="$format.count(each.slots_total)"></span> slots
         </span>
       </b>
       <meter

@@ -5,8 +5,8 @@ import { callersOf } from "./callers.ts";
 import { clusterVerdict } from "./cluster.ts";
 import { clock, count, percent } from "./format.ts";
 import { type History, perSecond } from "./history.ts";
-import { mostUsed } from "./most-used.ts";
 import { type ModelRow, toModelRows } from "./model-rows.ts";
+import { mostUsed } from "./most-used.ts";
 import type { PoolStore } from "./pool-store.ts";
 import { linkOf } from "./problem-link.ts";
 import type { RouteStore } from "./route.ts";
@@ -15,12 +15,17 @@ import { type LabelOf, poolsInUse, toPoolTile, verdictOf } from "./verdict.ts";
 /** The models that the overview lists. The page on models has all of them. */
 const MAX_MODELS = 10;
 
+/** The problems that are listed at first, so that the models stay in sight. */
+const MAX_PROBLEMS = 3;
+
 /** The component of the overview: the state in the words and figures that its markup shows. */
 export function createOverview(alpine: AlpineApi, pool: () => PoolStore, history: History, labelOf: LabelOf) {
   const route = (): RouteStore => alpine.store("route");
-  const models = once((plugins: PoolStore["plugins"]): readonly ModelRow[] => toModelRows(plugins, {}));
+  const models = once((plugins: PoolStore["plugins"]): readonly ModelRow[] =>
+    toModelRows(plugins, Object.fromEntries(Object.keys(plugins).map((id) => [id, labelOf(id)]))),
+  );
   const shownModels = once((rows: readonly ModelRow[]) => mostUsed(rows, MAX_MODELS));
-  const callers = once(callersOf);
+  const callers = once((plugins: PoolStore["plugins"]) => callersOf(plugins, labelOf));
   const here = (): string => pool().server?.id ?? "";
   return () => ({
     verdict: () => {
@@ -32,6 +37,17 @@ export function createOverview(alpine: AlpineApi, pool: () => PoolStore, history
       return cluster !== null && chosen === "" ? clusterVerdict(server, cluster, labelOf) : verdictOf(server, labelOf);
     },
     about: (problem: Problem) => linkOf(problem),
+    areAllShown: false,
+    problems(): readonly Problem[] {
+      return this.areAllShown ? pool().problems() : pool().problems().slice(0, MAX_PROBLEMS);
+    },
+    moreText: () => `${pool().problems().length - MAX_PROBLEMS} more`,
+    hasMore(): boolean {
+      return !this.areAllShown && pool().problems().length > MAX_PROBLEMS;
+    },
+    showAll(): void {
+      this.areAllShown = true;
+    },
     /** Averages over the last ten seconds. Reading the tick makes Alpine compute it again. */
     perSecond: (field: "requests" | "tokens") => (pool().tick >= 0 ? perSecond(history.samples, field, 10) : 0),
     errorPercent: () => {

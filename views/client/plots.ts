@@ -20,14 +20,16 @@ interface Line {
 interface Plot {
   /** Whether the values are whole numbers. */
   readonly isWhole?: boolean;
+  /** Steps between the lines of the axis, where neither those of whole numbers nor of others fit. */
+  readonly steps?: readonly number[];
   readonly lines: readonly Line[];
   /** The colour between the first two lines, which are the bounds of a range. */
   readonly between?: string;
   readonly format: (value: number | null | undefined) => string;
 }
 
-/** Samples over which a rate is smoothed, since single seconds vary too much to be readable. */
-const SMOOTHING = 5;
+/** Samples over which a rate is smoothed for each minute shown, since single seconds vary too much to be readable. */
+const SMOOTHING = 1;
 
 const smoothed =
   (field: "requests" | "failures" | "tokens" | "prompt_tokens" | "cached_tokens" | "bytes") =>
@@ -36,6 +38,12 @@ const smoothed =
     for (const each of before) sum += each[field];
     return sum / (before.length + 1);
   };
+
+/** Steps between the lines of an axis of times, in milliseconds. */
+const TIME_STEPS = [1, 10, 100, 1000, 10_000]
+  .flatMap((unit) => [unit, 2 * unit, 5 * unit])
+  .filter((step) => step < 30_000);
+const LONG_STEPS = [30_000, ...[1, 2, 5, 10, 20, 60, 120].map((minutes) => minutes * 60_000)];
 
 const PLOTS: Readonly<Record<string, Plot>> = {
   slots: {
@@ -66,7 +74,7 @@ const PLOTS: Readonly<Record<string, Plot>> = {
     ],
   },
   latency: {
-    isWhole: true,
+    steps: [...TIME_STEPS, ...LONG_STEPS],
     format: duration,
     between: "--blue",
     lines: [
@@ -101,8 +109,9 @@ export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history:
       if (element.clientWidth === 0) return;
       const size = { width: element.clientWidth, height: element.clientHeight };
       const shown = minutes() * 60;
+      const smoothing = Math.max(5, minutes() * SMOOTHING);
       // The first of them are needed for rates alone.
-      const columns = columnsOf(plot, history.samples.slice(-shown - SMOOTHING));
+      const columns = columnsOf(plot, history.samples.slice(-shown - smoothing), smoothing);
       drawn ??= new UPlot({ ...optionsOf(plot, minutes, point), ...size }, columns, element);
       if (drawn.width !== size.width || drawn.height !== size.height) drawn.setSize(size);
       drawn.setData(columns);
@@ -131,10 +140,10 @@ export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history:
   });
 }
 
-function columnsOf({ lines }: Plot, samples: readonly Sample[]): UPlot.AlignedData {
+function columnsOf({ lines }: Plot, samples: readonly Sample[], smoothing: number): UPlot.AlignedData {
   const at = samples.map((sample) => sample.at / 1000);
   const columns = lines.map((line) =>
-    samples.map((sample, index) => line.of(sample, samples.slice(Math.max(0, index - SMOOTHING + 1), index))),
+    samples.map((sample, index) => line.of(sample, samples.slice(Math.max(0, index - smoothing + 1), index))),
   );
   return [at, ...columns];
 }
@@ -143,7 +152,7 @@ function columnsOf({ lines }: Plot, samples: readonly Sample[]): UPlot.AlignedDa
 const WHOLE_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
 
 function optionsOf(
-  { lines, format, between, isWhole = false }: Plot,
+  { lines, format, between, steps, isWhole = false }: Plot,
   minutes: () => number,
   point: (at: number | null) => void,
 ): Omit<UPlot.Options, "width" | "height"> {
@@ -157,9 +166,9 @@ function optionsOf(
   };
   const values: UPlot.Axis = {
     ...axis,
-    size: 52,
+    size: steps ? 68 : 52,
     space: 28,
-    incrs: isWhole ? WHOLE_STEPS : [0.1, 0.2, 0.5, ...WHOLE_STEPS],
+    incrs: [...(steps ?? (isWhole ? WHOLE_STEPS : [0.1, 0.2, 0.5, ...WHOLE_STEPS]))],
     values: (_plot, splits) => splits.map((value) => format(value)),
   };
   const range: UPlot.Range.Function = (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)];

@@ -108,7 +108,6 @@ export interface PoolTile extends PoolState {
 export function toPoolTile(pool: PoolState, labelOf: LabelOf): PoolTile {
   const { plugin, waiting, queue_capacity: capacity } = pool;
   const tone = waiting > 0 && isFull(pool) ? "full" : waiting > 0 || isFull(pool) ? "busy" : "";
-  const queueText =
-    waiting === 0 ? "no jobs waiting" : `${count(waiting)} of ${count(capacity)} places in the queue taken`;
+  const queueText = waiting === 0 ? "no jobs waiting" : `${count(waiting)} of ${count(capacity)} queue places taken`;
   return { ...pool, label: labelOf(plugin), tone, queueText };
 }

@@ -129,7 +129,7 @@ test("a pool's tile says how full it is, and how full its queue", () => {
   expect(toPoolTile(pool("llm", 4, 4), labelOf)).toMatchObject({ tone: "busy", queueText: "no jobs waiting" });
   expect(toPoolTile(pool("llm", 4, 4, 7), labelOf)).toMatchObject({
     tone: "full",
-    queueText: "7 of 100 places in the queue taken",
+    queueText: "7 of 100 queue places taken",
   });
   expect(poolsInUse([pool("llm", 4, 4), pool("asr", 0, 0), pool("ocr", 0, 0, 1)]).map(({ plugin }) => plugin)).toEqual([
     "llm",

@@ -122,7 +122,7 @@ export function workerTable(hostname: string) {
     maxConcurrency: unset(integer(1, 10_000), {
       variable: "MAX_CONCURRENCY",
       absent: undefined,
-      says: "the slots that the backend states, as llama.cpp does, else 2",
+      says: "what the backend states or is known for: llama.cpp its slots, vLLM what its cache holds, else 32; Ollama and others 2",
       help: "Jobs served at the same time.",
     }),
     embeddingBatchSize: setting(integer(1, 2048), {

@@ -7,7 +7,7 @@ import { foundTable } from "./found-text.ts";
 import { createLoadSampler, readHostFacts } from "./host.ts";
 import type { WorkerIdentity } from "./identity.ts";
 import type { KeptId } from "./kept-id.ts";
-import { declaredSlots, type Kind } from "./kind.ts";
+import type { Kind } from "./kind.ts";
 import { KINDS, RELAY_KIND } from "./kinds.ts";
 import { LoadedWatch } from "./loaded-watch.ts";
 import type { McpServer } from "./mcp/mcp-server.ts";
@@ -20,6 +20,7 @@ import { type OwnId, ownIdOf, relayOwnId } from "./own-id.ts";
 import { relayIdOf } from "./relay-id.ts";
 import { RETRY_LIMITS, type RetryLimits } from "./retry.ts";
 import { httpUrl } from "./server-url.ts";
+import { chooseSlots } from "./slots.ts";
 import { openState } from "./state.ts";
 import { BackendWatch } from "./watch.ts";
 
@@ -161,9 +162,18 @@ function serveKind(
     onFound: (found, chosen) => print(foundTable(found, chosen)),
     onChange: () => {
       dialer.announce();
+      tellSlots();
       printExample();
     },
   });
+  let toldSlots = 0;
+  /** Writes down how many jobs the worker takes at once, whenever that changes. */
+  const tellSlots = (): void => {
+    const { slots, reason } = chooseSlots(settings, watch.state);
+    if (!watch.state.isUp || slots === toldSlots) return;
+    toldSlots = slots;
+    deps.log.info("slots.chosen", { slots, reason });
+  };
   /** Prints a command to try, once: when a model can be used through the server, and not before. */
   const printExample = (): void => {
     const { isUp, models } = watch.state;
@@ -177,7 +187,7 @@ function serveKind(
     settings,
     keys,
     ownId,
-    slots: () => declaredSlots(settings, watch.state),
+    slots: () => chooseSlots(settings, watch.state).slots,
     introduction: new ModelIntroduction({
       kind,
       settings,

@@ -85,6 +85,8 @@ export interface WorkerSettings {
   readonly requestTimeoutMs: number | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  /** The file that the log goes to; undefined: standard output. */
+  readonly logFile: string | undefined;
 }
 
 export interface WorkerSources extends Sources {

@@ -68,7 +68,7 @@ export function workerText(
     usage:
       named.length > 0
         ? `${launcher} worker ${named.join(" ")} [flags]`
-        : `${launcher} worker ${knownKinds.join("|")} [more kinds] [flags]\n       ${launcher} worker doctor [flags]    (tests the server and the connection to it)`,
+        : `${launcher} worker ${knownKinds.join("|")} [more kinds] [flags]\n       ${launcher} worker doctor [flags]    (tests the server and the connection to it)\n       ${launcher} worker install|uninstall|status [flags]    (keeps a worker running, as a service of this system)`,
     examples: (named.length > 0 ? named : knownKinds).flatMap((kind) =>
       EXAMPLES[kind] === undefined ? [] : [`${launcher} ${EXAMPLES[kind]}`],
     ),

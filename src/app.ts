@@ -98,7 +98,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
 
   const plugins = createPlugins(known, {
     config,
-    deps,
+    deps: { ...deps, mask },
     auth,
     metrics,
     listener,
@@ -161,6 +161,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     overview,
     states,
     cluster: ports,
+    ended: teams.usage,
   };
   const keeping = keys?.isKept === true ? "made" : keys ? "file" : "none";
   const assets = lazyAssets();

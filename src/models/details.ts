@@ -8,7 +8,7 @@ import {
   type WorkerDetail,
 } from "../plugin/details.ts";
 import { NO_CAUSES } from "../plugin/failure-cause.ts";
-import type { RestrictionState } from "../plugin/restrictions.ts";
+import type { RestrictionState } from "../plugin/restriction-state.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { RegisteredJob } from "../pool/jobs-registry.ts";
 import type { Pool } from "../pool/pool.ts";

@@ -5,7 +5,8 @@ import type { Visit } from "../http/visit.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
 import { createWorkerOperator, type JobOperator, knownElsewhere, type WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
-import { type RestrictionState, Restrictions } from "../plugin/restrictions.ts";
+import type { RestrictionState } from "../plugin/restriction-state.ts";
+import { Restrictions } from "../plugin/restrictions.ts";
 import type { Needs, RequestCharge } from "../pool/charge.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { JobReport } from "../pool/job-spec.ts";
@@ -258,6 +259,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       pool: this.pool,
       ledger: this.#ledger,
       cards: this.#cards,
+      pasts: this.#pasts.models,
       coldCaches: this.coldCaches,
       restrictions: this.#restrictionStates(),
       version,

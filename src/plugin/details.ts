@@ -1,5 +1,5 @@
 import type { CauseCounts, FailureCause } from "./failure-cause.ts";
-import type { RestrictionState } from "./restrictions.ts";
+import type { RestrictionState } from "./restriction-state.ts";
 
 // One worker, one model and one job in the State API: plain copies, with names in snake_case. Times are RFC 3339, unless they
 // are in a column of a history. Workers choose their names and texts, and clients choose the names of models.

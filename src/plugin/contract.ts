@@ -100,10 +100,20 @@ export interface ApiTag {
   readonly description: string;
 }
 
-/** A section of the dashboard: a tab, and the markup under it. */
+/** The pages of the dashboard that all plugins fill together. */
+export type SharedPage = "workers" | "models" | "jobs" | "playground";
+
+/** A plugin's part of the dashboard. */
 export interface Section {
-  /** The name on the tab. */
+  /** The name of the plugin's work in people's words: `Language models`. */
   readonly label: string;
+  /**
+   * The plugin's own page: its id in the dashboard's address, and its name in the navigation. Unless given, these are the
+   * plugin's id and `label`, and a plugin that shares its workers has no page of its own.
+   */
+  readonly page?: { readonly id: string; readonly label: string };
+  /** What it adds to the pages of all plugins, as markup like that of `render`. */
+  readonly shares?: Readonly<Partial<Record<SharedPage, () => string>>>;
   /** Markup whose bindings the page's script fills; what it quotes MUST be escaped. */
   render(): string;
 }

@@ -52,7 +52,11 @@ export function createAssets(): Assets {
   const transpiler = new Bun.Transpiler({ loader: "ts", target: "browser", minifyWhitespace: true });
   const assets = new Map<string, Asset>();
   const add = (name: string, type: string, content: string | Buffer): void => {
-    assets.set(name, { type, content: typeof content === "string" ? Buffer.from(content) : content, packed: new Map() });
+    assets.set(name, {
+      type,
+      content: typeof content === "string" ? Buffer.from(content) : content,
+      packed: new Map(),
+    });
   };
   /** The modules that each module imports before it runs. */
   const imports = new Map<string, readonly string[]>();
@@ -112,6 +116,7 @@ const PARTS_OF_STYLE = [
   "dialogs.css",
   "keys.css",
   "usage.css",
+  "connect.css",
   "join.css",
 ];
 const THEME = "theme.ts";

@@ -52,7 +52,11 @@ export function createAssets(): Assets {
   const transpiler = new Bun.Transpiler({ loader: "ts", target: "browser", minifyWhitespace: true });
   const assets = new Map<string, Asset>();
   const add = (name: string, type: string, content: string | Buffer): void => {
-    assets.set(name, { type, content: typeof content === "string" ? Buffer.from(content) : content, packed: new Map() });
+    assets.set(name, {
+      type,
+      content: typeof content === "string" ? Buffer.from(content) : content,
+      packed: new Map(),
+    });
   };
   /** The modules that each module imports before it runs. */
   const imports = new Map<string, readonly string[]>();
@@ -113,6 +117,7 @@ const PARTS_OF_STYLE = [
   "keys.css",
   "usage.css",
   "join.css",
+  "front.css",
 ];
 const THEME = "theme.ts";
 const MAIN = "app.ts";

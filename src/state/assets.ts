@@ -116,6 +116,7 @@ const PARTS_OF_STYLE = [
   "dialogs.css",
   "keys.css",
   "usage.css",
+  "connect.css",
   "join.css",
   "front.css",
 ];

@@ -24,6 +24,7 @@ export const PROGRAMS: readonly Program[] = [
   { id: "lm-studio", label: "LM Studio", work: "models", kind: "llm", address: `${LOCAL}:1234/v1` },
   { id: "speaches", label: "speaches", work: "speech", kind: "asr", address: `${LOCAL}:8000/v1` },
   { id: "whisper.cpp", label: "whisper.cpp", work: "speech", kind: "asr", address: `${LOCAL}:8080` },
+  { id: "other", label: "Other", work: "OpenAI's API", kind: "llm", address: `${LOCAL}:5000/v1` },
   { id: "mcp", label: "MCP server", work: "tools", kind: "mcp", address: "" },
 ];
 
@@ -81,8 +82,7 @@ const ID = /^[A-Za-z0-9._:@-]{1,128}$/;
 export function problemOf(setup: Setup): string {
   const { kind } = programOf(setup.program);
   if (kind !== "mcp") return isUrl(setup.address) ? "" : "The address begins with http:// or https://.";
-  if (!ID.test(setup.id.trim()) || /^\.\.?$/.test(setup.id.trim()))
-    return "The id takes letters, digits and . _ : @ -";
+  if (!ID.test(setup.id.trim()) || /^\.\.?$/.test(setup.id.trim())) return "The id takes letters, digits and . _ : @ -";
   if (setup.reach === "url") return isUrl(setup.url) ? "" : "The URL begins with http:// or https://.";
   if (setup.command.trim() === "") return "Enter the command that starts the MCP server.";
   return /[\r\n]/.test(setup.command.trim()) ? "The command takes one line." : "";

@@ -106,7 +106,8 @@ module.exports = {
     },
     {
       name: "views-take-types",
-      comment: "A view is a function of a snapshot; it runs no code of src, except modules that pages load as they are.",
+      comment:
+        "A view is a function of a snapshot; it runs no code of src, except modules that pages load as they are.",
       severity: "error",
       from: { path: "^views/" },
       to: { path: "^src/", pathNot: "^src/join/lines\\.ts$", dependencyTypesNot: ["type-only"] },
@@ -337,6 +338,10 @@ module.exports = {
       from: { path: "^src/join/lines\\.ts$" },
       to: {},
     },
+    reaches("packing-reach", "The package is made of files, whatever they do.", "^src/packing/", [
+      ...SHARED,
+      "^package\\.json$",
+    ]),
     reaches("cli-reach", "The command line knows each program by its door.", "^src/cli/", [
       ...SHARED,
       "^src/(config|plugins|serve)\\.ts$",

@@ -18,6 +18,10 @@ export class OpenCalls {
     return this.#open.size;
   }
 
+  has(id: RequestId): boolean {
+    return this.#open.has(id);
+  }
+
   get ids(): readonly RequestId[] {
     return [...this.#open.keys()];
   }

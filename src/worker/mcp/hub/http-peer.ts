@@ -12,11 +12,13 @@ import type { Backend } from "../../../answering/opening.ts";
 import { parseJson } from "../../../json/parse.ts";
 import type { Clock } from "../../../system/deps.ts";
 import { isTooDeep, tooDeepError } from "../bridge/depth.ts";
+import type { RawAnswer } from "../bridge/direct/plain-answer.ts";
+import type { PlainCall } from "../bridge/direct/plain-call.ts";
 import { isErrorResponse, isRequest, isResponse } from "../bridge/message-kinds.ts";
 import { ParamHeaders } from "../bridge/param-headers.ts";
 import type { Peer, PeerEvents, PeerSource } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
-import { fetchFrom } from "./backend-fetch.ts";
+import { DirectPosts } from "./direct-posts.ts";
 
 /** The most messages that the server has not taken yet. */
 const MAX_UNTAKEN = 1000;
@@ -52,8 +54,11 @@ class HttpPeer implements Peer {
   readonly #clock: Clock;
   readonly #paramHeaders: ParamHeaders;
   readonly #transport: StreamableHTTPClientTransport;
+  readonly #direct: DirectPosts;
   /** Resolves once the last notification was taken, or should have been. */
   #before: Promise<unknown>;
+  /** How many notifications hold others back. */
+  #holds = 0;
   /** The requests without an answer. */
   readonly #open = new Map<RequestId, OpenRequest>();
   #openingId: RequestId | undefined;
@@ -65,9 +70,10 @@ class HttpPeer implements Peer {
     this.#events = events;
     this.#paramHeaders = paramHeaders;
     this.#clock = clock;
+    this.#direct = new DirectPosts(backend);
     // The backend knows the server's own URL.
     this.#transport = new StreamableHTTPClientTransport(new URL("http://server.invalid/"), {
-      fetch: fetchFrom(backend),
+      fetch: this.#direct.fetch,
       reconnectionOptions: RECONNECTION,
     });
     this.#transport.onmessage = (message) => this.#receive(message);
@@ -88,7 +94,14 @@ class HttpPeer implements Peer {
     }
     if (isRequest(message)) return this.#ask(message);
     if (!("method" in message)) return this.#post(message, {});
-    this.#before = this.#atMost(HOLD_MS, this.#posted(message, {}));
+    this.#hold(message);
+    return true;
+  }
+
+  forward(call: PlainCall): boolean {
+    // What a notification holds back waits its turn.
+    if (this.#hasEnded || this.isFull || this.#holds > 0) return false;
+    void this.#forwarded(call, this.#begin(call.message));
     return true;
   }
 
@@ -111,7 +124,7 @@ class HttpPeer implements Peer {
     // In revisions without sessions, closing the connection is how a client cancels.
     if (isStateless) abort.abort();
     else {
-      this.#before = this.#atMost(HOLD_MS, this.#posted(message, {}));
+      this.#hold(message);
       // The answer is not wanted any more, and a server that gives none would use up the connections.
       void this.#before.then(() => abort.abort());
     }
@@ -119,14 +132,31 @@ class HttpPeer implements Peer {
   }
 
   #ask(request: JSONRPCRequest): boolean {
-    const isStateless = request.params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
     if (isInitializeRequest(request)) this.#openingId = request.id;
-    const abort = new AbortController();
-    this.#open.set(request.id, { abort, isStateless });
-    return this.#post(request, {
+    const { abort, isStateless } = this.#begin(request);
+    return this.#post(request, this.#optionsOf(request, abort, isStateless));
+  }
+
+  #begin({ id, params }: JSONRPCRequest): OpenRequest {
+    const isStateless = params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
+    const open = { abort: new AbortController(), isStateless };
+    this.#open.set(id, open);
+    return open;
+  }
+
+  #optionsOf(request: JSONRPCRequest, abort: AbortController, isStateless: boolean): SendOptions {
+    return {
       requestSignal: abort.signal,
       ...(isStateless ? { headers: this.#paramHeaders.headersOf(request) } : {}),
       onRequestStreamEnd: () => this.#fail(request.id, "its answer ended too early"),
+    };
+  }
+
+  /** Sends a notification before everything that comes after it. */
+  #hold(message: JSONRPCMessage): void {
+    this.#holds += 1;
+    this.#before = this.#atMost(HOLD_MS, this.#posted(message, {})).finally(() => {
+      this.#holds -= 1;
     });
   }
 
@@ -137,10 +167,36 @@ class HttpPeer implements Peer {
 
   /** Sends a message. Resolves when the server has taken it, or has not. Nothing overtakes a notification that is taken soon. */
   async #posted(message: JSONRPCMessage, options: SendOptions): Promise<void> {
-    this.#untaken += 1;
-    try {
+    return this.#taken(message, async () => {
       await this.#before;
       if (!this.#hasEnded) await this.#transport.send(message, options);
+    });
+  }
+
+  /** Sends a call in its own bytes. The transport reads what is more than the result alone, as if it had sent the call itself. */
+  #forwarded(call: PlainCall, { abort, isStateless }: OpenRequest): Promise<void> {
+    const { message } = call;
+    const options = this.#optionsOf(message, abort, isStateless);
+    return this.#taken(message, () =>
+      this.#direct.post(call, {
+        sessionId: this.#transport.sessionId,
+        version: this.#transport.protocolVersion,
+        headers: options.headers ?? {},
+        abort,
+        onPlain: (answer) => this.#receive(answer.message, answer.raw),
+        send: async (headers) => {
+          if (!this.#hasEnded)
+            await this.#transport.send(message, { ...options, headers: { ...options.headers, ...headers } });
+        },
+      }),
+    );
+  }
+
+  /** Sends a message, and handles its failure. */
+  async #taken(message: JSONRPCMessage, send: () => Promise<void>): Promise<void> {
+    this.#untaken += 1;
+    try {
+      await send();
     } catch (error) {
       if (isGone(error) && this.#transport.sessionId !== undefined) this.#handleGone();
       else if (isRequest(message)) this.#failBy(message.id, error);
@@ -149,7 +205,7 @@ class HttpPeer implements Peer {
     }
   }
 
-  #receive(message: JSONRPCMessage): void {
+  #receive(message: JSONRPCMessage, raw?: RawAnswer): void {
     if (this.#hasEnded) return;
     const passed = isTooDeep(message) ? tooDeepError(message) : message;
     if (!passed) return;
@@ -158,7 +214,7 @@ class HttpPeer implements Peer {
       if (id === undefined || !this.#open.delete(id)) return;
       if (!isErrorResponse(passed)) this.#note(id, passed.result);
     }
-    this.#events.onMessage(passed);
+    this.#events.onMessage(passed, raw);
   }
 
   #note(id: RequestId, result: Readonly<Record<string, unknown>>): void {
@@ -186,7 +242,7 @@ class HttpPeer implements Peer {
 
   #handleGone(): void {
     this.#end("its session has ended");
-    void this.#transport.close();
+    void this.#closeTransport();
   }
 
   /** Marks the peer as ended, and reports it. */
@@ -201,6 +257,12 @@ class HttpPeer implements Peer {
     this.#end("it has been closed");
     await this.#atMost(LEAVE_MS, left);
     // Closing the transport aborts the request that ends the session as well.
+    await this.#closeTransport();
+  }
+
+  /** Breaks off everything that is open. */
+  async #closeTransport(): Promise<void> {
+    this.#direct.close();
     await this.#transport.close();
   }
 

@@ -1,0 +1,46 @@
+import { isJSONRPCResultResponse, type JSONRPCResponse, type RequestId } from "@modelcontextprotocol/server";
+import { isRecord } from "../../../../json/parse.ts";
+import { type Range, uniqueMembersOf } from "../../../../json/scan.ts";
+import { spliced } from "../../../../json/splice.ts";
+import { isTooDeep } from "../depth.ts";
+import { parseUtf8 } from "./plain-call.ts";
+
+/** An answer as its server wrote it. */
+export interface RawAnswer {
+  readonly bytes: Uint8Array;
+  /** The place of its id. */
+  readonly id: Range;
+}
+
+/** An answer that has been read, and its bytes. */
+export interface PlainAnswer {
+  readonly message: JSONRPCResponse;
+  readonly raw: RawAnswer;
+}
+
+const TOP = ["jsonrpc", "id", "result"];
+
+/** Reads the result of the request with this id; undefined for anything else, errors included. */
+export function readPlainAnswer(bytes: Uint8Array, id: RequestId): PlainAnswer | undefined {
+  const message = parseUtf8(bytes);
+  if (!isResult(message) || message.id !== id || isTooDeep(message)) return undefined;
+  const top = uniqueMembersOf(bytes, 0, TOP.length);
+  const place = top?.get("id");
+  if (!top || !place || !TOP.every((name) => top.has(name))) return undefined;
+  return { message, raw: { bytes, id: place } };
+}
+
+/** Returns an answer's bytes under the id of the client's own request. */
+export function renamedAnswer({ bytes, id }: RawAnswer, own: RequestId): Uint8Array {
+  return spliced(bytes, [{ ...id, text: JSON.stringify(own) }]);
+}
+
+function isResult(message: unknown): message is JSONRPCResponse {
+  return (
+    isRecord(message) &&
+    message["jsonrpc"] === "2.0" &&
+    isRecord(message["result"]) &&
+    // Nothing but its metadata has a form of its own, and checking a whole message takes longer than all the rest.
+    (message["result"]["_meta"] === undefined || isJSONRPCResultResponse(message))
+  );
+}

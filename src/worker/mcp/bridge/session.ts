@@ -1,8 +1,6 @@
 import {
   isInitializeRequest,
-  isJSONRPCNotification,
   isJSONRPCRequest,
-  isJSONRPCResponse,
   type JSONRPCMessage,
   type RequestId,
   WebStandardStreamableHTTPServerTransport,
@@ -15,6 +13,7 @@ import { type RawAnswer, renamedAnswer } from "./direct/plain-answer.ts";
 import type { PlainCall } from "./direct/plain-call.ts";
 import { StreamsToCome } from "./direct/streams-to-come.ts";
 import { jsonAnswer, jsonResponse } from "./json-response.ts";
+import { isNotification, isRequest, isResponse } from "./message-kinds.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer, type Peer } from "./peer.ts";
 import { RecentEvents, type ReplayRoom } from "./recent-events.ts";
@@ -209,15 +208,15 @@ export class Session {
   }
 
   #toPeer(message: JSONRPCMessage): void {
-    if (isJSONRPCRequest(message) && this.#begin(message.id)) return;
+    if (isRequest(message) && this.#begin(message.id)) return;
     if (this.#ended !== undefined) {
-      if (isJSONRPCRequest(message)) void this.#fail(message.id, "The session has ended.");
+      if (isRequest(message)) void this.#fail(message.id, "The session has ended.");
       return;
     }
-    if (isJSONRPCRequest(message)) {
+    if (isRequest(message)) {
       if (this.#calls.size >= MAX_OPEN) return void this.#fail(message.id, "Too many calls are open.");
       this.#calls.add(message);
-    } else if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
+    } else if (isNotification(message) && message.method === "notifications/cancelled") {
       this.#noteCancelled(message.params?.["requestId"]);
     }
     this.#peer ??= this.#options.openPeer({
@@ -241,7 +240,7 @@ export class Session {
 
   #toClient(message: JSONRPCMessage, raw?: RawAnswer): void {
     const relatedRequestId = this.#calls.relatedTo(message);
-    if (isJSONRPCResponse(message)) {
+    if (isResponse(message)) {
       if (relatedRequestId !== undefined) this.#calls.delete(relatedRequestId);
       this.#isEstablished ||= "result" in message;
       if (this.#forms.finish({ message, status: 200, raw })) return;

@@ -28,6 +28,8 @@ export function sessionIn({ method, headers }: RequestHead): string | undefined 
 
 /** Whether a header names both forms of answers, and says nothing more about them. */
 function acceptsBoth(accept: string | undefined): boolean {
+  // The official SDKs write it so.
+  if (accept === "application/json, text/event-stream") return true;
   const ranges = accept?.split(",").map((range) => range.trim().toLowerCase()) ?? [];
   return ranges.includes("application/json") && ranges.includes("text/event-stream");
 }

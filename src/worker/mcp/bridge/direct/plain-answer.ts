@@ -2,7 +2,7 @@ import { isJSONRPCResultResponse, type JSONRPCResponse, type RequestId } from "@
 import { isRecord } from "../../../../json/parse.ts";
 import { type Range, uniqueMembersOf } from "../../../../json/scan.ts";
 import { spliced } from "../../../../json/splice.ts";
-import { isTooDeep } from "../depth.ts";
+import { isTooDeepIn } from "../depth.ts";
 import { parseUtf8 } from "./plain-call.ts";
 
 /** An answer as its server wrote it. */
@@ -23,7 +23,7 @@ const TOP = ["jsonrpc", "id", "result"];
 /** Reads the result of the request with this id; undefined for anything else, errors included. */
 export function readPlainAnswer(bytes: Uint8Array, id: RequestId): PlainAnswer | undefined {
   const message = parseUtf8(bytes);
-  if (!isResult(message) || message.id !== id || isTooDeep(message)) return undefined;
+  if (!isResult(message) || message.id !== id || isTooDeepIn(bytes.length, message)) return undefined;
   const top = uniqueMembersOf(bytes, 0, TOP.length);
   const place = top?.get("id");
   if (!top || !place || !TOP.every((name) => top.has(name))) return undefined;

@@ -2,7 +2,7 @@ import { isJSONRPCRequest, type JSONRPCRequest } from "@modelcontextprotocol/ser
 import { isRecord, parseJson } from "../../../../json/parse.ts";
 import { type Range, uniqueMembersOf } from "../../../../json/scan.ts";
 import { type Splice, spliced } from "../../../../json/splice.ts";
-import { isTooDeep } from "../depth.ts";
+import { isTooDeepIn } from "../depth.ts";
 
 /** The methods about one tool, prompt or resource, and the parameter that names it. */
 const SUBJECTS: Readonly<Record<string, "name" | "uri">> = {
@@ -43,7 +43,7 @@ interface Written {
 export function readPlainCall(bytes: Uint8Array): PlainCall | undefined {
   if (bytes.length > MAX_PLAIN_BYTES) return undefined;
   const message = parseUtf8(bytes);
-  if (!isCall(message) || isTooDeep(message)) return undefined;
+  if (!isCall(message) || isTooDeepIn(bytes.length, message)) return undefined;
   const top = uniqueMembersOf(bytes, 0, TOP.length);
   const [id, given] = [top?.get("id"), top?.get("params")];
   if (!top || !id || !given || !TOP.every((name) => top.has(name))) return undefined;

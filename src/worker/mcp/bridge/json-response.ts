@@ -18,6 +18,10 @@ export function jsonAnswer(
   headers: Readonly<Record<string, string>>,
 ): Answer {
   const body = value instanceof Uint8Array ? value : encoder.encode(JSON.stringify(value));
-  const own = { ...headers, "content-type": "application/json", "content-length": String(body.length) };
-  return { status, headers: Object.entries(own), body };
+  const pairs: [string, string][] = [
+    ["content-type", "application/json"],
+    ["content-length", String(body.length)],
+    ...Object.entries(headers),
+  ];
+  return { status, headers: pairs, body };
 }

@@ -7,29 +7,33 @@ import { encodeHeader, subjectOf } from "../bridge/standard-headers.ts";
 import { fetchFrom, toResponse } from "./backend-fetch.ts";
 import { readPlain } from "./plain-reading.ts";
 
-/** How a call is sent, and what becomes of its answer. */
-export interface DirectPost {
+/** What the head of a call says beside what its message does. */
+export interface DirectHead {
   /** The session's id and revision at the server, as far as there are any. */
   readonly sessionId: string | undefined;
   readonly version: string | undefined;
   /** Headers that repeat arguments. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly abort: AbortController;
-  /** Takes the result, if the answer is one and nothing precedes it. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+}
+
+export interface DirectPostsOptions {
+  readonly backend: Backend;
+  /** Takes a result that nothing precedes. */
   readonly onPlain: (answer: PlainAnswer) => void;
   /**
-   * Takes any other answer: `send` MUST send the same message with these headers through `fetch`, which gives it the answer
-   * that is there already.
+   * Takes a call with any other answer: it MUST send the same message with these headers through `fetch`, which gives it the
+   * answer that is there already.
    */
-  readonly send: (headers: Readonly<Record<string, string>>) => Promise<void>;
+  readonly send: (message: JSONRPCRequest, abort: AbortController, headers: Sent) => Promise<void>;
 }
 
 /** The header by which `fetch` knows a request that has been sent. It goes no further. */
 const SENT = "x-moorage-sent";
+export type Sent = Readonly<Partial<Record<typeof SENT, string>>>;
 
 /** Posts calls to one MCP server in their own bytes. The SDK's transport takes longer over a small call than everything else. */
 export class DirectPosts {
-  readonly #backend: Backend;
+  readonly #options: DirectPostsOptions;
   /** Answers that wait for the transport, by the header of their request. */
   readonly #answers = new Map<string, Answer>();
   readonly #running = new Set<AbortController>();
@@ -37,9 +41,9 @@ export class DirectPosts {
   /** Sends requests of the transport. */
   readonly fetch: ReturnType<typeof fetchFrom>;
 
-  constructor(backend: Backend) {
-    this.#backend = backend;
-    const ask = fetchFrom(backend);
+  constructor(options: DirectPostsOptions) {
+    this.#options = options;
+    const ask = fetchFrom(options.backend);
     this.fetch = async (url, init) => {
       const key = this.#answers.size === 0 ? null : new Headers(init?.headers).get(SENT);
       const answer = key === null ? undefined : this.#answers.get(key);
@@ -50,19 +54,21 @@ export class DirectPosts {
   }
 
   /** Sends a call. Resolves when its result has been taken, or `send` has; rejects as `send` does, and if there is no answer. */
-  async post(call: PlainCall, { abort, onPlain, send, ...head }: DirectPost): Promise<void> {
-    const opening = this.#backend.open({ method: "POST", path: "/", headers: headersOf(call.message, head) });
-    if (opening.kind !== "ask") return send({});
+  async post(call: PlainCall, abort: AbortController, head: DirectHead): Promise<void> {
+    const { message } = call;
+    const { backend, onPlain, send } = this.#options;
+    const opening = backend.open({ method: "POST", path: "/", headers: headersOf(message, head) });
+    if (opening.kind !== "ask") return send(message, abort, {});
     this.#running.add(abort);
-    let isPlain = false;
+    let rest: Promise<Answer | undefined> | undefined;
     try {
-      const reading = await readPlain(await opening.ask(bytesOf(call), abort.signal), call.message.id);
-      if (reading.kind === "other") return await this.#pass(reading.answer, send);
-      isPlain = true;
-      void this.#finish(reading.rest, abort, send);
+      const reading = await readPlain(await opening.ask(bytesOf(call), abort.signal), message.id);
+      if (reading.kind === "other") return await this.#pass(message, abort, reading.answer);
+      rest = reading.rest;
       if (!abort.signal.aborted) onPlain(reading.answer);
     } finally {
-      if (!isPlain) this.#running.delete(abort);
+      if (rest === undefined) this.#running.delete(abort);
+      else void this.#finish(message, abort, rest);
     }
   }
 
@@ -72,19 +78,19 @@ export class DirectPosts {
   }
 
   /** Lets the transport read what an answer has beside its result. */
-  async #finish(rest: Promise<Answer | undefined>, abort: AbortController, send: DirectPost["send"]): Promise<void> {
+  async #finish(message: JSONRPCRequest, abort: AbortController, rest: Promise<Answer | undefined>): Promise<void> {
     const answer = await rest;
     this.#running.delete(abort);
     // The call has its result, so a failure concerns nobody.
-    if (answer && !abort.signal.aborted) await this.#pass(answer, send).catch(() => {});
+    if (answer && !abort.signal.aborted) await this.#pass(message, abort, answer).catch(() => {});
   }
 
-  async #pass(answer: Answer, send: DirectPost["send"]): Promise<void> {
+  async #pass(message: JSONRPCRequest, abort: AbortController, answer: Answer): Promise<void> {
     this.#count += 1;
     const key = String(this.#count);
     this.#answers.set(key, answer);
     try {
-      await send({ [SENT]: key });
+      await this.#options.send(message, abort, { [SENT]: key });
     } finally {
       this.#answers.delete(key);
     }
@@ -92,10 +98,7 @@ export class DirectPosts {
 }
 
 /** Returns the headers that the SDK's transport gives to the same call. */
-function headersOf(
-  { method, params }: JSONRPCRequest,
-  { sessionId, version, headers }: Pick<DirectPost, "sessionId" | "version" | "headers">,
-): HeaderPairs {
+function headersOf({ method, params }: JSONRPCRequest, { sessionId, version, headers }: DirectHead): HeaderPairs {
   const pairs: [string, string][] = [
     ["accept", "application/json, text/event-stream"],
     ["content-type", "application/json"],
@@ -105,7 +108,7 @@ function headersOf(
     pairs.push(["mcp-method", method]);
     const subject = subjectOf(method, params);
     if (subject !== undefined) pairs.push(["mcp-name", encodeHeader(subject)]);
-    for (const [name, value] of Object.entries(headers)) pairs.push([name.toLowerCase(), value]);
+    for (const [name, value] of Object.entries(headers ?? {})) pairs.push([name.toLowerCase(), value]);
   }
   const revision = typeof stated === "string" ? stated : version;
   if (revision !== undefined) pairs.push(["mcp-protocol-version", revision]);

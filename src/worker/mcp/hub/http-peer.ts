@@ -12,13 +12,13 @@ import type { Backend } from "../../../answering/opening.ts";
 import { parseJson } from "../../../json/parse.ts";
 import type { Clock } from "../../../system/deps.ts";
 import { isTooDeep, tooDeepError } from "../bridge/depth.ts";
-import type { RawAnswer } from "../bridge/direct/plain-answer.ts";
+import type { PlainAnswer } from "../bridge/direct/plain-answer.ts";
 import type { PlainCall } from "../bridge/direct/plain-call.ts";
 import { isErrorResponse, isRequest, isResponse } from "../bridge/message-kinds.ts";
 import { ParamHeaders } from "../bridge/param-headers.ts";
 import type { Peer, PeerEvents, PeerSource } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
-import { DirectPosts } from "./direct-posts.ts";
+import { DirectPosts, type Sent } from "./direct-posts.ts";
 
 /** The most messages that the server has not taken yet. */
 const MAX_UNTAKEN = 1000;
@@ -70,7 +70,11 @@ class HttpPeer implements Peer {
     this.#events = events;
     this.#paramHeaders = paramHeaders;
     this.#clock = clock;
-    this.#direct = new DirectPosts(backend);
+    this.#direct = new DirectPosts({
+      backend,
+      onPlain: (answer) => this.#takePlain(answer),
+      send: (message, abort, headers) => this.#sendAgain(message, abort, headers),
+    });
     // The backend knows the server's own URL.
     this.#transport = new StreamableHTTPClientTransport(new URL("http://server.invalid/"), {
       fetch: this.#direct.fetch,
@@ -134,7 +138,8 @@ class HttpPeer implements Peer {
   #ask(request: JSONRPCRequest): boolean {
     if (isInitializeRequest(request)) this.#openingId = request.id;
     const { abort, isStateless } = this.#begin(request);
-    return this.#post(request, this.#optionsOf(request, abort, isStateless));
+    const headers = isStateless ? { headers: this.#paramHeaders.headersOf(request) } : {};
+    return this.#post(request, { ...this.#optionsOf(request, abort), ...headers });
   }
 
   #begin({ id, params }: JSONRPCRequest): OpenRequest {
@@ -144,12 +149,8 @@ class HttpPeer implements Peer {
     return open;
   }
 
-  #optionsOf(request: JSONRPCRequest, abort: AbortController, isStateless: boolean): SendOptions {
-    return {
-      requestSignal: abort.signal,
-      ...(isStateless ? { headers: this.#paramHeaders.headersOf(request) } : {}),
-      onRequestStreamEnd: () => this.#fail(request.id, "its answer ended too early"),
-    };
+  #optionsOf({ id }: JSONRPCRequest, { signal }: AbortController): SendOptions {
+    return { requestSignal: signal, onRequestStreamEnd: () => this.#fail(id, "its answer ended too early") };
   }
 
   /** Sends a notification before everything that comes after it. */
@@ -167,45 +168,51 @@ class HttpPeer implements Peer {
 
   /** Sends a message. Resolves when the server has taken it, or has not. Nothing overtakes a notification that is taken soon. */
   async #posted(message: JSONRPCMessage, options: SendOptions): Promise<void> {
-    return this.#taken(message, async () => {
-      await this.#before;
-      if (!this.#hasEnded) await this.#transport.send(message, options);
-    });
-  }
-
-  /** Sends a call in its own bytes. The transport reads what is more than the result alone, as if it had sent the call itself. */
-  #forwarded(call: PlainCall, { abort, isStateless }: OpenRequest): Promise<void> {
-    const { message } = call;
-    const options = this.#optionsOf(message, abort, isStateless);
-    return this.#taken(message, () =>
-      this.#direct.post(call, {
-        sessionId: this.#transport.sessionId,
-        version: this.#transport.protocolVersion,
-        headers: options.headers ?? {},
-        abort,
-        onPlain: (answer) => this.#receive(answer.message, answer.raw),
-        send: async (headers) => {
-          if (!this.#hasEnded)
-            await this.#transport.send(message, { ...options, headers: { ...options.headers, ...headers } });
-        },
-      }),
-    );
-  }
-
-  /** Sends a message, and handles its failure. */
-  async #taken(message: JSONRPCMessage, send: () => Promise<void>): Promise<void> {
     this.#untaken += 1;
     try {
-      await send();
+      await this.#before;
+      if (!this.#hasEnded) await this.#transport.send(message, options);
     } catch (error) {
-      if (isGone(error) && this.#transport.sessionId !== undefined) this.#handleGone();
-      else if (isRequest(message)) this.#failBy(message.id, error);
+      this.#handleFailure(message, error);
     } finally {
       this.#untaken -= 1;
     }
   }
 
-  #receive(message: JSONRPCMessage, raw?: RawAnswer): void {
+  /** Sends a call in its own bytes. The transport reads what is more than the result alone, as if it had sent the call itself. */
+  async #forwarded(call: PlainCall, { abort, isStateless }: OpenRequest): Promise<void> {
+    this.#untaken += 1;
+    try {
+      await this.#direct.post(call, abort, {
+        sessionId: this.#transport.sessionId,
+        version: this.#transport.protocolVersion,
+        headers: isStateless ? this.#paramHeaders.headersOf(call.message) : undefined,
+      });
+    } catch (error) {
+      this.#handleFailure(call.message, error);
+    } finally {
+      this.#untaken -= 1;
+    }
+  }
+
+  async #sendAgain(message: JSONRPCRequest, abort: AbortController, headers: Sent): Promise<void> {
+    if (!this.#hasEnded) await this.#transport.send(message, { ...this.#optionsOf(message, abort), headers });
+  }
+
+  #handleFailure(message: JSONRPCMessage, error: unknown): void {
+    if (isGone(error) && this.#transport.sessionId !== undefined) this.#handleGone();
+    else if (isRequest(message)) this.#failBy(message.id, error);
+  }
+
+  /** Takes the result of a call that was sent in its own bytes, and has been looked at. */
+  #takePlain({ message, raw }: PlainAnswer): void {
+    const { id } = message;
+    if (this.#hasEnded || id === undefined || !this.#open.delete(id)) return;
+    if (!isErrorResponse(message)) this.#note(id, message.result);
+    this.#events.onMessage(message, raw);
+  }
+
+  #receive(message: JSONRPCMessage): void {
     if (this.#hasEnded) return;
     const passed = isTooDeep(message) ? tooDeepError(message) : message;
     if (!passed) return;
@@ -214,7 +221,7 @@ class HttpPeer implements Peer {
       if (id === undefined || !this.#open.delete(id)) return;
       if (!isErrorResponse(passed)) this.#note(id, passed.result);
     }
-    this.#events.onMessage(passed, raw);
+    this.#events.onMessage(passed);
   }
 
   #note(id: RequestId, result: Readonly<Record<string, unknown>>): void {

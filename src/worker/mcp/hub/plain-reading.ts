@@ -9,15 +9,14 @@ import { ReplayableBody } from "./replayable-body.ts";
 export type PlainReading =
   /**
    * One result. `rest` resolves once the answer has ended: with the whole answer if it has more than the result, else with
-   * undefined.
+   * undefined. It is undefined for an answer that has ended.
    */
-  | { readonly kind: "plain"; readonly answer: PlainAnswer; readonly rest: Promise<Answer | undefined> }
+  | { readonly kind: "plain"; readonly answer: PlainAnswer; readonly rest: Promise<Answer | undefined> | undefined }
   /** Anything else, to be read by who reads all of them. */
   | { readonly kind: "other"; readonly answer: Answer };
 
 /** The most bytes of an answer that are held to be looked at. */
 const MAX_BYTES = 256 * 1024;
-const NO_REST = Promise.resolve(undefined);
 
 /** Reads an answer that is the result of one request and little else: as JSON, or as the first message of an event stream. */
 export async function readPlain(answer: Answer, id: RequestId): Promise<PlainReading> {
@@ -29,7 +28,7 @@ export async function readPlain(answer: Answer, id: RequestId): Promise<PlainRea
   return {
     kind: "plain",
     answer: plain.answer,
-    rest: form.kind === "json" ? NO_REST : restOf(answer, body, plain.end),
+    rest: form.kind === "json" ? undefined : restOf(answer, body, plain.end),
   };
 }
 

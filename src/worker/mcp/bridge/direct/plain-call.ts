@@ -3,6 +3,7 @@ import { isRecord, parseJson } from "../../../../json/parse.ts";
 import { type Range, uniqueMembersOf } from "../../../../json/scan.ts";
 import { type Splice, spliced } from "../../../../json/splice.ts";
 import { isTooDeepIn } from "../depth.ts";
+import { textOf } from "./text-of.ts";
 
 /** The methods about one tool, prompt or resource, and the parameter that names it. */
 const SUBJECTS: Readonly<Record<string, "name" | "uri">> = {
@@ -17,7 +18,9 @@ export const MAX_PLAIN_BYTES = 64 * 1024;
 const MAX_MEMBERS = 32;
 /** What the metadata of the protocol begin with. */
 const RESERVED = "io.modelcontextprotocol/";
-const TOP = ["jsonrpc", "id", "method", "params"];
+/** A request has `jsonrpc`, `id`, `method` and `params`. */
+const MEMBERS = 4;
+const encoder = new TextEncoder();
 
 /**
  * A call of a tool, or a request for a prompt or a resource, that can be passed on in its own bytes. No object in it whose members
@@ -26,10 +29,11 @@ const TOP = ["jsonrpc", "id", "method", "params"];
 export interface PlainCall {
   /** The request, under the names that it has on this part of its way: its id, its progress token, and what it is about. */
   readonly message: JSONRPCRequest;
-  readonly written: Written;
+  /** The request as its client wrote it; undefined if that is how this program would write it. */
+  readonly written: Written | undefined;
 }
 
-/** A request as its client wrote it, and the places of its names. */
+/** A request's bytes, and the places of its names. */
 interface Written {
   readonly bytes: Uint8Array;
   readonly id: Range;
@@ -41,21 +45,29 @@ interface Written {
 
 /** Reads a body; undefined for one that is anything but a plain call. */
 export function readPlainCall(bytes: Uint8Array): PlainCall | undefined {
-  if (bytes.length > MAX_PLAIN_BYTES) return undefined;
-  const message = parseUtf8(bytes);
+  const text = bytes.length > MAX_PLAIN_BYTES ? undefined : textOf(bytes);
+  const message = text === undefined ? undefined : parseJson(text);
   if (!isCall(message) || isTooDeepIn(bytes.length, message)) return undefined;
-  const top = uniqueMembersOf(bytes, 0, TOP.length);
-  const [id, given] = [top?.get("id"), top?.get("params")];
-  if (!top || !id || !given || !TOP.every((name) => top.has(name))) return undefined;
-  const params = uniqueMembersOf(bytes, given.start, MAX_MEMBERS);
   const parameter = Object.hasOwn(SUBJECTS, message.method) ? SUBJECTS[message.method] : undefined;
-  const subject = parameter && params?.get(parameter);
-  if (!params || !parameter || !subject || typeof message.params?.[parameter] !== "string") return undefined;
+  if (!parameter || typeof message.params?.[parameter] !== "string") return undefined;
+  // Nothing but its metadata has a form of its own, and checking a whole message takes longer than all the rest.
+  if (message.params["_meta"] !== undefined && !isJSONRPCRequest(message)) return undefined;
+  // Most programs write JSON as this one does, and then no place has to be found.
+  if (JSON.stringify(message) === text) return { message, written: undefined };
+  const written = writtenIn(bytes, parameter);
+  return written && { message, written };
+}
+
+function writtenIn(bytes: Uint8Array, parameter: Written["parameter"]): Written | undefined {
+  const top = uniqueMembersOf(bytes, 0, MEMBERS);
+  const [id, given] = [top?.get("id"), top?.get("params")];
+  const params = given && uniqueMembersOf(bytes, given.start, MAX_MEMBERS);
+  const subject = params?.get(parameter);
+  if (!id || !params || !subject) return undefined;
   const meta = params.get("_meta");
-  if (!meta) return { message, written: { bytes, id, subject, parameter, token: undefined } };
+  if (!meta) return { bytes, id, subject, parameter, token: undefined };
   const members = uniqueMembersOf(bytes, meta.start, MAX_MEMBERS);
-  if (!members || !isJSONRPCRequest(message)) return undefined;
-  return { message, written: { bytes, id, subject, parameter, token: members.get("progressToken") } };
+  return members && { bytes, id, subject, parameter, token: members.get("progressToken") };
 }
 
 /** Whether a call can be one of a session: calls of revisions without sessions say so in their metadata. */
@@ -64,7 +76,9 @@ export function isOfSession({ message: { params } }: PlainCall): boolean {
 }
 
 /** Returns the bytes of a call under the names that its message has now. */
-export function bytesOf({ message: { id, params }, written }: PlainCall): Uint8Array {
+export function bytesOf({ message, written }: PlainCall): Uint8Array {
+  if (!written) return encoder.encode(JSON.stringify(message));
+  const { id, params } = message;
   const splices: Splice[] = [
     { ...written.id, text: JSON.stringify(id) },
     { ...written.subject, text: JSON.stringify(params?.[written.parameter]) },
@@ -78,24 +92,14 @@ function isId(value: unknown): value is string | number {
   return typeof value === "string" || Number.isSafeInteger(value);
 }
 
-/** Whether a message is a request. Its metadata are the only part of its parameters that has a form of its own, and are not looked at. */
+/** Whether a message is a request with parameters. Their metadata are not looked at. */
 function isCall(message: unknown): message is JSONRPCRequest {
   return (
     isRecord(message) &&
     message["jsonrpc"] === "2.0" &&
     isId(message["id"]) &&
     typeof message["method"] === "string" &&
-    isRecord(message["params"])
+    isRecord(message["params"]) &&
+    Object.keys(message).length === MEMBERS
   );
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
-
-/** Parses JSON; undefined also for bytes that are not UTF-8, of which each reader would make something else. */
-export function parseUtf8(bytes: Uint8Array): unknown {
-  try {
-    return parseJson(decoder.decode(bytes));
-  } catch {
-    return undefined;
-  }
 }

@@ -99,7 +99,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
 
   const plugins = createPlugins(known, {
     config,
-    deps,
+    deps: { ...deps, mask },
     auth,
     metrics,
     listener,
@@ -162,6 +162,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     overview,
     states,
     cluster: ports,
+    ended: teams.usage,
   };
   const keeping = keys?.isKept === true ? "made" : keys ? "file" : "none";
   const assets = lazyAssets();

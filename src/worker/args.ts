@@ -3,7 +3,7 @@ import type { Positional } from "../settings/flags.ts";
 import { orList } from "../settings/kinds.ts";
 import { nearest } from "../settings/nearest.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
-import type { ProgramText } from "../settings/render.ts";
+import { launcherWords } from "../system/launcher.ts";
 import type { LogFormat, LogLevel } from "../system/log.ts";
 import { identityPath } from "./identity-path.ts";
 import type { McpServer, McpTransport, ToolSearch } from "./mcp/mcp-server.ts";
@@ -11,6 +11,7 @@ import { readMcpServers } from "./mcp/mcp-servers.ts";
 import { NFRX_AGENTS } from "./nfrx-agents.ts";
 import type { Rename } from "./offered-models.ts";
 import { withProxyVariables } from "./outgoing-proxy.ts";
+import { workerText } from "./worker-help.ts";
 import { workerTable } from "./worker-table.ts";
 
 /** The worker program's settings, validated and deeply frozen. `docs/configuration.md` explains each key. */
@@ -84,6 +85,8 @@ export interface WorkerSettings {
   readonly requestTimeoutMs: number | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  /** The file that the log goes to; undefined: standard output. */
+  readonly logFile: string | undefined;
 }
 
 export interface WorkerSources extends Sources {
@@ -96,19 +99,9 @@ export interface WorkerSources extends Sources {
   readonly isTerminal: boolean;
 }
 
-/** The texts of the worker program's `--help`. */
-export function workerText(version: string, knownKinds: readonly string[]): ProgramText {
-  return {
-    name: "moorage worker",
-    version,
-    about: "connects model servers and MCP servers on this machine to a public server.",
-    usage: `moorage worker ${knownKinds.join("|")} [more kinds] [flags]\n       moorage worker doctor [flags]    (tests the server and the connection to it)`,
-  };
-}
-
 /** Reads, checks and freezes the settings, or lists everything that is wrong. `argv` begins after the word `worker`. */
 export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSettings> {
-  const text = workerText(sources.version, sources.knownKinds);
+  const text = workerText(sources.version, sources.knownKinds, sources.argv, launcherWords(sources.env));
   const env = withProxyVariables(sources.env);
   const read = readSettings(workerTable(sources.hostname), { ...sources, env }, text, NFRX_AGENTS);
   if (read.kind === "print") return read;

@@ -1,4 +1,4 @@
-import type { RestrictionState } from "../plugin/restrictions.ts";
+import type { RestrictionState } from "../plugin/restriction-state.ts";
 import type { Pool } from "../pool/pool.ts";
 import { type CallerState, toCallerStates } from "./caller-state.ts";
 import type { ColdCaches } from "./cold-caches.ts";

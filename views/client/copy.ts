@@ -16,7 +16,7 @@ export function createCopy() {
 }
 
 /** Copies a text. Browsers have a clipboard for pages with TLS only; on others a selection is copied. */
-async function copy(text: string): Promise<void> {
+export async function copy(text: string): Promise<void> {
   if (window.isSecureContext) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");
   field.value = text;

@@ -1,4 +1,5 @@
 /** @jsxImportSource @kitajs/html */
+import { BoundLink } from "./parts/bound-link.tsx";
 import { Detail, DetailCard, DetailHead, PlainTable } from "./parts/detail.tsx";
 import { CopyButton } from "./parts/facts.tsx";
 
@@ -44,28 +45,24 @@ export function JobPage(): string {
           <div>
             <dt>Model</dt>
             <dd>
-              <a class="cut" x-bind:href="$store.route.href('models', it.model)" x-text="it.model"></a>
+              <BoundLink look="cut" to="$store.route.href('models', it.model)" text="it.model" />
             </dd>
           </div>
           <div x-show="it.worker !== ''">
             <dt>Worker</dt>
             <dd>
-              <a
-                class="cut"
-                x-bind:href="$store.route.href('workers', it.worker, { plugin: it.plugin })"
-                x-text="it.worker_name"
-              ></a>
+              <BoundLink
+                look="cut"
+                to="$store.route.href('workers', it.worker, { plugin: it.plugin })"
+                text="it.worker_name"
+              />
               <span class="soft" x-show="it.route !== ''" x-text="it.route"></span>
             </dd>
           </div>
           <div>
             <dt>Caller</dt>
             <dd>
-              <a
-                class="cut"
-                x-bind:href="$store.route.href('jobs', '', { caller: it.caller })"
-                x-text="it.caller"
-              ></a>
+              <BoundLink look="cut" to="$store.route.href('jobs', '', { caller: it.caller })" text="it.caller" />
             </dd>
           </div>
           <div>
@@ -94,11 +91,11 @@ export function JobPage(): string {
             {
               label: "Worker",
               cell: (
-                <a
-                  class="cut"
-                  x-bind:href="$store.route.href('workers', each.worker.id, { plugin: it.plugin })"
-                  x-text="each.worker.name"
-                ></a>
+                <BoundLink
+                  look="cut"
+                  to="$store.route.href('workers', each.worker.id, { plugin: it.plugin })"
+                  text="each.worker.name"
+                />
               ) as string,
             },
             {

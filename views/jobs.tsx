@@ -1,6 +1,8 @@
 /** @jsxImportSource @kitajs/html */
+
 import { Empty } from "./empty.tsx";
 import { JobPage } from "./job-page.tsx";
+import { BoundLink } from "./parts/bound-link.tsx";
 import { MenuButton, MenuItem, MenuLine, RowMenu } from "./parts/row-menu.tsx";
 import { Cell, type Column, Listing, RoutedChoice } from "./parts/table.tsx";
 
@@ -65,33 +67,28 @@ function JobTable(): string {
       refresh={{ everyS: 5, run: "load()" }}
     >
       <Cell label="Job" place="name">
-        <a
-          class="cut row-link"
-          x-bind:href="$store.route.href('jobs', row.id)"
-          x-bind:title="row.request_id"
-          x-text="titleOf(row)"
-        ></a>
+        <BoundLink
+          look="cut row-link"
+          to="$store.route.href('jobs', row.id)"
+          title="row.request_id"
+          text="titleOf(row)"
+        />
       </Cell>
       <Cell label="Status" place="state">
         <span class="badge" x-bind:class="row.status" x-text="row.status"></span>{" "}
         <span class="soft cut why" x-show="row.why !== ''" x-text="row.why" x-bind:title="row.why"></span>
       </Cell>
       <Cell label="Model" place="line">
-        <a
-          class="cut"
-          x-bind:href="$store.route.href('models', row.model)"
-          x-bind:title="row.model"
-          x-text="row.model"
-        ></a>
+        <BoundLink look="cut" to="$store.route.href('models', row.model)" title="row.model" text="row.model" />
       </Cell>
       <Cell label="Worker" priority={2}>
-        <a
-          class="cut"
-          x-show="row.worker !== ''"
-          x-bind:href="$store.route.href('workers', row.worker, { plugin: row.plugin })"
-          x-bind:title="row.worker_server === '' ? row.worker : row.worker + ' on server ' + row.worker_server"
-          x-text="row.worker_name"
-        ></a>
+        <BoundLink
+          look="cut"
+          when="row.worker !== ''"
+          to="$store.route.href('workers', row.worker, { plugin: row.plugin })"
+          title="row.worker_server === '' ? row.worker : row.worker + ' on server ' + row.worker_server"
+          text="row.worker_name"
+        />
         <span x-show="row.worker === ''">–</span>
       </Cell>
       <Cell label="Caller" priority={2}>
@@ -129,7 +126,7 @@ function JobTable(): string {
 function Tools(): string {
   return (
     <>
-      <span class="parts" role="group" aria-label="Show">
+      <fieldset class="parts" aria-label="Show">
         {SHOWS.map(([value, label]) => (
           <button
             type="button"
@@ -140,7 +137,7 @@ function Tools(): string {
             {label}
           </button>
         ))}
-      </span>
+      </fieldset>
       <RoutedChoice id="jobs-model" name="model" label="Any model" />
       <RoutedChoice id="jobs-worker" name="worker" label="Any worker" />
       <RoutedChoice id="jobs-caller" name="caller" label="Any caller" />

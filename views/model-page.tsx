@@ -1,6 +1,8 @@
 /** @jsxImportSource @kitajs/html */
-import { CurrentJobs, ErrorTable } from "./parts/detail-tables.tsx";
+import { BoundLink } from "./parts/bound-link.tsx";
+
 import { Detail, DetailCard, DetailHead, Graphs, PlainTable } from "./parts/detail.tsx";
+import { CurrentJobs, ErrorTable } from "./parts/detail-tables.tsx";
 
 /** The page of one model. */
 export function ModelPage(): string {
@@ -14,12 +16,12 @@ export function ModelPage(): string {
       everyS={5}
     >
       <DetailHead name="it.name">
-        <a class="button main" x-bind:href="$store.route.href('use', '', { model: it.name })">
+        <BoundLink look="button main" to="$store.route.href('use', '', { model: it.name })">
           Use it
-        </a>
-        <a class="button" x-bind:href="$store.route.href('jobs', '', { model: it.name })">
+        </BoundLink>
+        <BoundLink look="button" to="$store.route.href('jobs', '', { model: it.name })">
           Its jobs
-        </a>
+        </BoundLink>
       </DetailHead>
       <p class="notice-line warn-line" x-show="it.notice !== ''" x-text="it.notice"></p>
       <div class="card detail-card wide">
@@ -58,11 +60,11 @@ export function ModelPage(): string {
             {
               label: "Worker",
               cell: (
-                <a
-                  class="cut"
-                  x-bind:href="$store.route.href('workers', each.id, { plugin: it.plugin })"
-                  x-text="each.name"
-                ></a>
+                <BoundLink
+                  look="cut"
+                  to="$store.route.href('workers', each.id, { plugin: it.plugin })"
+                  text="each.name"
+                />
               ) as string,
             },
             {
@@ -108,10 +110,10 @@ export function ModelPage(): string {
           ]}
         />
         <p class="soft" x-show="it.more_workers > 0">
-          <a
-            x-bind:href="$store.route.href('workers', '', { model: it.name })"
-            x-text="'All ' + it.workers_total + ' workers of it'"
-          ></a>
+          <BoundLink
+            to="$store.route.href('workers', '', { model: it.name })"
+            text="'All ' + it.workers_total + ' workers of it'"
+          />
         </p>
       </DetailCard>
       <DetailCard title="Current jobs">

@@ -1,6 +1,8 @@
 /** @jsxImportSource @kitajs/html */
+
 import { Empty } from "./empty.tsx";
 import { ModelPage } from "./model-page.tsx";
+import { BoundLink } from "./parts/bound-link.tsx";
 import { Cell, type Column, Listing, RoutedChoice } from "./parts/table.tsx";
 import type { WorkerKind } from "./workers.tsx";
 
@@ -67,12 +69,7 @@ function ModelTable(): string {
       }
     >
       <Cell label="Model" place="name">
-        <a
-          class="cut row-link"
-          x-bind:href="$store.route.href('models', row.name)"
-          x-bind:title="row.name"
-          x-text="row.name"
-        ></a>
+        <BoundLink look="cut row-link" to="$store.route.href('models', row.name)" title="row.name" text="row.name" />
       </Cell>
       <Cell label="State" place="state">
         <span class="badge" x-bind:class="row.tone" x-bind:title="stateNote(row)" x-text="row.status"></span>
@@ -115,20 +112,16 @@ function ModelTable(): string {
         ></span>
       </Cell>
       <Cell label="Workers" isNumber priority={2}>
-        <a
-          x-bind:href="$store.route.href('workers', '', { model: row.name })"
-          x-bind:aria-label="'Workers that serve ' + row.name"
-          x-text="row.workers"
-        ></a>
+        <BoundLink
+          to="$store.route.href('workers', '', { model: row.name })"
+          name="'Workers that serve ' + row.name"
+          text="row.workers"
+        />
       </Cell>
       <Cell label="Use it" place="menu">
-        <a
-          class="button small"
-          x-bind:href="$store.route.href('use', '', { model: row.name })"
-          x-bind:aria-label="'Use ' + row.name"
-        >
+        <BoundLink look="button small" to="$store.route.href('use', '', { model: row.name })" name="'Use ' + row.name">
           Use it
-        </a>
+        </BoundLink>
       </Cell>
     </Listing>
   ) as string;

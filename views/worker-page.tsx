@@ -1,6 +1,8 @@
 /** @jsxImportSource @kitajs/html */
-import { CurrentJobs, ErrorTable } from "./parts/detail-tables.tsx";
+import { BoundLink } from "./parts/bound-link.tsx";
+
 import { Detail, DetailCard, DetailHead, Graphs, PlainTable } from "./parts/detail.tsx";
+import { CurrentJobs, ErrorTable } from "./parts/detail-tables.tsx";
 import { CopyButton } from "./parts/facts.tsx";
 
 /** The page of one worker, connected or not. */
@@ -80,11 +82,7 @@ export function WorkerPage(): string {
             <dt>Failed</dt>
             <dd>
               <span x-text="$format.count(it.failed)"></span>{" "}
-              <span
-                class="soft"
-                x-show="it.last_error"
-                x-text="it.last_error ? 'last: ' + errorText(it) : ''"
-              ></span>
+              <span class="soft" x-show="it.last_error" x-text="it.last_error ? 'last: ' + errorText(it) : ''"></span>
             </dd>
           </div>
           <template x-for="fact in it.facts" x-bind:key="fact.label">
@@ -116,9 +114,9 @@ function Actions(): string {
   const ask = (action: string): string => `$store.operator.ask('${action}', it.id, it.name, it.plugin)`;
   return (
     <>
-      <a class="button" x-show="it.slots !== null" x-bind:href="$store.route.href('jobs', '', { worker: it.id })">
+      <BoundLink look="button" when="it.slots !== null" to="$store.route.href('jobs', '', { worker: it.id })">
         Its jobs
-      </a>
+      </BoundLink>
       <button type="button" class="for-admins" x-show="it.connected && !it.is_drained" x-on:click={ask("drain")}>
         Drain
       </button>
@@ -148,9 +146,7 @@ function ServedModels(): string {
       columns={[
         {
           label: "Model",
-          cell: (
-            <a class="cut" x-bind:href="$store.route.href('models', each.model)" x-text="each.model"></a>
-          ) as string,
+          cell: (<BoundLink look="cut" to="$store.route.href('models', each.model)" text="each.model" />) as string,
         },
         {
           label: "In memory",

@@ -1,4 +1,5 @@
 /** @jsxImportSource @kitajs/html */
+import { BoundLink } from "./parts/bound-link.tsx";
 import { Cell, Listing } from "./parts/table.tsx";
 
 /** The worker ids of all plugins that operators have drained or blocked, connected or not, with a way to lift that. */
@@ -24,12 +25,12 @@ export function WorkerRestrictions(): string {
         empty="No worker is drained or blocked."
       >
         <Cell label="Worker" place="name">
-          <a
-            class="cut row-link"
-            x-bind:href="$store.route.href('workers', row.id, { plugin: row.plugin })"
-            x-bind:title="row.id"
-            x-text="row.name"
-          ></a>
+          <BoundLink
+            look="cut row-link"
+            to="$store.route.href('workers', row.id, { plugin: row.plugin })"
+            title="row.id"
+            text="row.name"
+          />
         </Cell>
         <Cell label="Connection" place="state">
           <span x-text="row.connected ? 'connected' : 'not connected'"></span>

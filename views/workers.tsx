@@ -1,15 +1,18 @@
 /** @jsxImportSource @kitajs/html */
+
 import { Empty } from "./empty.tsx";
+import { BoundLink } from "./parts/bound-link.tsx";
 import { MenuButton, MenuItem, MenuLine, RowMenu } from "./parts/row-menu.tsx";
 import { Cell, type Column, Listing, RoutedChoice } from "./parts/table.tsx";
-import { WorkerRestrictions } from "./worker-restrictions.tsx";
 import { WorkerPage } from "./worker-page.tsx";
+import { WorkerRestrictions } from "./worker-restrictions.tsx";
 
 /** A plugin with workers, as the pages that cross plugins name it. */
 export interface WorkerKind {
   readonly plugin: string;
   /** A word for its workers: `LLM`. */
   readonly kind: string;
+  readonly haveModels: boolean;
 }
 
 const COLUMNS: readonly Column[] = [
@@ -71,12 +74,12 @@ function WorkerTable({ kinds }: { readonly kinds: readonly WorkerKind[] }): stri
       }
     >
       <Cell label="Worker" place="name">
-        <a
-          class="cut row-link"
-          x-bind:href="$store.route.href('workers', row.id, { plugin: row.plugin })"
-          x-bind:title="titleOf(row)"
-          x-text="row.name"
-        ></a>
+        <BoundLink
+          look="cut row-link"
+          to="$store.route.href('workers', row.id, { plugin: row.plugin })"
+          title="titleOf(row)"
+          text="row.name"
+        />
       </Cell>
       <Cell label="Status" place="state">
         <span class="badge" x-bind:class="row.tone" x-bind:title="row.why" x-text="row.status"></span>
@@ -167,14 +170,10 @@ function AddLink(): string {
 
 /** The actions on a worker. Those that change something ask for confirmation first. */
 function WorkerMenu(): string {
-  const ask = (action: string): string =>
-    `$store.operator.ask('${action}', subject.id, subject.name, subject.plugin)`;
+  const ask = (action: string): string => `$store.operator.ask('${action}', subject.id, subject.name, subject.plugin)`;
   return (
     <RowMenu label="Actions for a worker">
-      <MenuItem
-        label="Open its page"
-        run="$store.route.go('workers', subject.id, { plugin: subject.plugin })"
-      />
+      <MenuItem label="Open its page" run="$store.route.go('workers', subject.id, { plugin: subject.plugin })" />
       <MenuItem
         label="Show its jobs"
         run="$store.route.go('jobs', '', { worker: subject.id })"

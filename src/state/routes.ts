@@ -1,7 +1,7 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
 import type { Keeping } from "../../views/keys.tsx";
-import { lastSections } from "../../views/sections.tsx";
+import { laterSections } from "../../views/sections.tsx";
 import type { Audit } from "../audit/audit.ts";
 import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
@@ -85,13 +85,14 @@ export function stateRoutes(options: StateOptions): StateApi {
     stallMs: config.clientStallTimeoutMs,
     maxViewers: MAX_VIEWERS,
   });
-  const sections = [
-    ...plugins.flatMap(({ id, section }) => (section ? [{ id, ...section }] : [])),
-    ...lastSections({
-      keeping: options.keeping ?? "none",
-      hasGrants: plugins.some(({ connectors }) => connectors !== undefined),
-    }),
-  ];
+  const sections = laterSections(plugins, {
+    keeping: options.keeping ?? "none",
+    hasGrants: plugins.some(({ connectors }) => connectors !== undefined),
+  });
+  /** Returns the markup of a section of the page, or of a plugin by itself. */
+  const fragment = (id: string): string | undefined =>
+    sections.find((section) => section.id === id)?.render() ??
+    plugins.find((plugin) => plugin.id === id)?.section?.render();
   const idSchema = { type: "string" as const, example: plugins[0]?.id };
   const detail = { tags: ["State"], security: STATE_SECURITY };
 
@@ -180,9 +181,10 @@ export function stateRoutes(options: StateOptions): StateApi {
       "/api/state/view/:file",
       ({ visit, params }) => {
         auth.operators.read(visit);
-        const section = sections.find(({ id }) => `${id}.html` === params.file);
-        if (!section) throw new Fault("unknown_url", { message: "No plugin of this server has such a view." });
-        return new Response(section.render(), { headers: FRAGMENT_HEADERS });
+        const html = params.file.endsWith(".html") ? fragment(params.file.slice(0, -".html".length)) : undefined;
+        if (html === undefined)
+          throw new Fault("unknown_url", { message: "No section of this dashboard has this name." });
+        return new Response(html, { headers: FRAGMENT_HEADERS });
       },
       {
         detail: shownAs("/api/state/view/{id}.html", {
@@ -194,7 +196,7 @@ export function stateRoutes(options: StateOptions): StateApi {
               in: "path",
               required: true,
               schema: idSchema,
-              description: "The plugin's id, `keys` or `usage`.",
+              description: "The id of a section, such as `workers` or `keys`, or of a plugin.",
             },
           ],
           responses: {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaul
 import type { Browser, Page } from "playwright-core";
 import { startSampleBackend } from "../../src/demo/sample-backend.ts";
 import { startSampleMcp } from "../../src/demo/sample-mcp.ts";
-import { launchBrowser, openPage, showPart, signIn, type Watched } from "../support/browser.ts";
+import { launchBrowser, openPage, signIn, type Watched } from "../support/browser.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 import { startTestWorker } from "../support/test-worker.ts";
 
@@ -49,10 +49,7 @@ afterEach(async () => {
   expect(complaints).toEqual([]);
 });
 
-async function openPanel(tab: string): Promise<void> {
-  await signIn(page, server.url, tab);
-  await showPart(page, tab, "Try it");
-}
+const openPanel = (): Promise<void> => signIn(page, server.url, "playground");
 
 /** Runs the panel's command as if it had been pasted into a shell. */
 async function runLine(panel: string, directory = "."): Promise<string> {
@@ -69,7 +66,7 @@ async function runLine(panel: string, directory = "."): Promise<string> {
 }
 
 test("the chat panel streams an answer, and a button stops it", async () => {
-  await openPanel("llm");
+  await openPanel();
   const chat = '[x-data="chat"]';
   await page.fill("#chat-draft", "What floats?");
   expect(await runLine(chat)).toContain("data: [DONE]");
@@ -97,7 +94,7 @@ test("the chat panel streams an answer, and a button stops it", async () => {
 });
 
 test("the embedding panel compares two texts", async () => {
-  await openPanel("llm");
+  await openPanel();
   const embed = '[x-data="embed"]';
   expect(await page.inputValue("#embed-model")).toBe("moorage-sample-embed");
   await page.click(`${embed} button.main`);
@@ -107,7 +104,7 @@ test("the embedding panel compares two texts", async () => {
 
 describe("the transcription panel", () => {
   test("transcribes a file", async () => {
-    await openPanel("asr");
+    await openPanel();
     const panel = '[x-data="transcribe"]';
     await page.setInputFiles("#transcribe-file", "docs/sample.wav");
     await page.click(`${panel} button.main`);
@@ -116,7 +113,7 @@ describe("the transcription panel", () => {
   });
 
   test("records from the microphone and transcribes the recording", async () => {
-    await openPanel("asr");
+    await openPanel();
     const panel = '[x-data="transcribe"]';
     await page.locator(`${panel} button`, { hasText: "Record" }).click();
     await page.locator(`${panel} button`, { hasText: "Stop recording" }).waitFor();
@@ -129,7 +126,7 @@ describe("the transcription panel", () => {
 });
 
 test("the MCP panel lists a tool and calls it through a form", async () => {
-  await openPanel("mcp");
+  await openPanel();
   const panel = '[x-data="mcp"]';
   await page.selectOption("#mcp-relay", "tools");
   await page.locator(`${panel} button`, { hasText: "List tools" }).click();
@@ -146,7 +143,7 @@ test("the MCP panel lists a tool and calls it through a form", async () => {
 });
 
 test("the transfer panel sends a file to the reader that runs the command line", async () => {
-  await openPanel("transfer");
+  await openPanel();
   const panel = '[x-data="transfer"]';
   await page.setInputFiles("#transfer-file", {
     name: "notes.txt",
@@ -167,7 +164,7 @@ test("the transfer panel sends a file to the reader that runs the command line",
 });
 
 test("the transfer panel takes back a file that nobody has read yet", async () => {
-  await openPanel("transfer");
+  await openPanel();
   const panel = '[x-data="transfer"]';
   await page.setInputFiles("#transfer-file", { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("ahoy") });
   await page.click(`${panel} button.main`);

@@ -91,7 +91,9 @@ function factsOf(job: JobDetail): readonly ShownFact[] {
     ["HTTP status", job.http_status === null ? "" : String(job.http_status)],
     [
       "Prompt tokens",
-      input === null ? "" : `${count(input)}${cached === null || cached === 0 ? "" : `, ${count(cached)} of them cached`}`,
+      input === null
+        ? ""
+        : `${count(input)}${cached === null || cached === 0 ? "" : `, ${count(cached)} of them cached`}`,
     ],
     [
       "Output tokens",

@@ -8,8 +8,8 @@ import { toJobView } from "./job-view.ts";
 import type { Row } from "./listing.ts";
 import { once } from "./once.ts";
 import type { PoolStore } from "./pool-store.ts";
-import { createRoutedList } from "./routed-list.ts";
 import type { RouteStore } from "./route.ts";
+import { createRoutedList } from "./routed-list.ts";
 import { createRowMenu } from "./row-menu.ts";
 import { NO_ROWS } from "./tables.ts";
 
@@ -52,7 +52,8 @@ export function register(alpine: AlpineApi, pool: () => PoolStore): void {
     all: rows,
     facets: { show: "shows", model: "model", worker: "worker", caller: "caller" },
     sort: "-order",
-    label: (name, value) => (name === "worker" ? (rows().find((row) => row.worker === value)?.worker_name ?? value) : value),
+    label: (name, value) =>
+      name === "worker" ? (rows().find((row) => row.worker === value)?.worker_name ?? value) : value,
   });
   let asked = 0;
   const load = async (): Promise<void> => {

@@ -9,6 +9,10 @@ interface LaterModule {
 }
 
 const MODULES: Readonly<Record<string, () => Promise<LaterModule>>> = {
+  workers: () => import("./workers-page.ts"),
+  models: () => import("./models-page.ts"),
+  jobs: () => import("./jobs-page.ts"),
+  playground: () => import("./plugin-page.ts"),
   keys: () => import("./keys-page.ts"),
   usage: () => import("./usage-page.ts"),
 };

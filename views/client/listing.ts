@@ -29,8 +29,7 @@ export function list(rows: readonly Row[], listing: Listing): Listed {
     .filter((word) => word !== "");
   const wanted = Object.entries(listing.facets).filter(([, value]) => value !== "");
   const matching = rows.filter(
-    (row) =>
-      wanted.every(([field, value]) => holds(row[field], value)) && (words.length === 0 || matches(row, words)),
+    (row) => wanted.every(([field, value]) => holds(row[field], value)) && (words.length === 0 || matches(row, words)),
   );
   if (listing.sortKey !== "") {
     const { sortKey, isDescending } = listing;

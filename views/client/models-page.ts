@@ -7,8 +7,8 @@ import { type ModelRow, toModelRows } from "./model-rows.ts";
 import { toModelView } from "./model-view.ts";
 import { once } from "./once.ts";
 import type { PoolStore } from "./pool-store.ts";
-import { createRoutedList } from "./routed-list.ts";
 import type { RouteStore } from "./route.ts";
+import { createRoutedList } from "./routed-list.ts";
 
 /** Registers the components of the section on models. */
 export function register(alpine: AlpineApi, pool: () => PoolStore): void {

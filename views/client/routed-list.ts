@@ -1,5 +1,6 @@
 import { type Listed, type Listing, list, type Row, valuesOf } from "./listing.ts";
-import type { Query, RouteStore } from "./route.ts";
+import type { Query } from "./place.ts";
+import type { RouteStore } from "./route.ts";
 
 /** What a list needs of the page's address. */
 export type Address = Pick<RouteStore, "section" | "id" | "query" | "set">;

@@ -108,4 +108,3 @@ function servedModels(worker: WorkerState): readonly Row[] {
     };
   });
 }
-

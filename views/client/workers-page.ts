@@ -8,8 +8,8 @@ import { registerGraphs } from "./graphs.ts";
 import { once, oncePer } from "./once.ts";
 import type { PluginLists, RelayState, WorkerState } from "./plugin-lists.ts";
 import type { PoolStore } from "./pool-store.ts";
-import { createRoutedList } from "./routed-list.ts";
 import type { RouteStore } from "./route.ts";
+import { createRoutedList } from "./routed-list.ts";
 import { createRowMenu } from "./row-menu.ts";
 import { createListing } from "./tables.ts";
 import { freshness, toWorkerRows, type WorkerRow } from "./worker-rows.ts";
@@ -62,7 +62,12 @@ export function register(alpine: AlpineApi, pool: () => PoolStore): void {
       freshness: (row: WorkerRow) => freshness(row, pool().now),
       errorText,
       /** What the row has no room for. */
-      titleOf: ({ name, id, version, host }: WorkerRow & { readonly version?: string; readonly host?: string }): string =>
+      titleOf: ({
+        name,
+        id,
+        version,
+        host,
+      }: WorkerRow & { readonly version?: string; readonly host?: string }): string =>
         [name, `id ${id}`, version ? `version ${version}` : "", host ? `on ${host}` : ""]
           .filter((part) => part !== "")
           .join("\n"),

@@ -1,4 +1,5 @@
 /** @jsxImportSource @kitajs/html */
+import { BoundLink } from "./bound-link.tsx";
 import { PlainTable } from "./detail.tsx";
 
 // Tables that the pages of workers and models have in common.
@@ -40,35 +41,31 @@ export function ErrorTable({ hasWorker = false }: { readonly hasWorker?: boolean
               label: "Worker",
               cell: (
                 <>
-                  <a
-                    class="cut"
-                    x-show="each.worker"
-                    x-bind:href="each.worker ? $store.route.href('workers', each.worker.id, { plugin: it.plugin }) : '#workers'"
-                    x-text="each.worker ? each.worker.name : ''"
-                  ></a>
+                  <BoundLink
+                    look="cut"
+                    when="each.worker"
+                    to="each.worker ? $store.route.href('workers', each.worker.id, { plugin: it.plugin }) : '#workers'"
+                    text="each.worker ? each.worker.name : ''"
+                  />
                   <span x-show="!each.worker">–</span>
                 </>
               ) as string,
             }
           : {
               label: "Model",
-              cell: (
-                <a class="cut" x-bind:href="$store.route.href('models', each.model)" x-text="each.model"></a>
-              ) as string,
+              cell: (<BoundLink look="cut" to="$store.route.href('models', each.model)" text="each.model" />) as string,
             },
         { label: "Caller", cell: (<span class="cut" x-text="each.caller || '–'"></span>) as string },
         {
           label: "Job",
           cell: (
-            <>
-              <a
-                x-show="each.job_id || each.request_id"
-                x-bind:href="$store.route.href('jobs', each.job_id || each.request_id || '')"
-                x-bind:aria-label="'Job of ' + (each.kind || 'this error')"
-              >
-                Details
-              </a>
-            </>
+            <BoundLink
+              when="each.job_id || each.request_id"
+              to="$store.route.href('jobs', each.job_id || each.request_id || '')"
+              name="'Job of ' + (each.kind || 'this error')"
+            >
+              Details
+            </BoundLink>
           ) as string,
         },
       ]}
@@ -87,7 +84,7 @@ export function CurrentJobs({ other }: { readonly other: "model" | "worker" }): 
       columns={[
         {
           label: "Job",
-          cell: (<a x-bind:href="$store.route.href('jobs', each.id)" x-text="each.kind || 'job'"></a>) as string,
+          cell: (<BoundLink to="$store.route.href('jobs', each.id)" text="each.kind || 'job'" />) as string,
         },
         {
           label: "Status",
@@ -102,9 +99,7 @@ export function CurrentJobs({ other }: { readonly other: "model" | "worker" }): 
         other === "model"
           ? {
               label: "Model",
-              cell: (
-                <a class="cut" x-bind:href="$store.route.href('models', each.model)" x-text="each.model"></a>
-              ) as string,
+              cell: (<BoundLink look="cut" to="$store.route.href('models', each.model)" text="each.model" />) as string,
             }
           : { label: "Worker", cell: (<span class="cut" x-text="each.worker_name || '–'"></span>) as string },
         { label: "Caller", cell: (<span class="cut" x-text="each.caller"></span>) as string },

@@ -1,6 +1,8 @@
 /** @jsxImportSource @kitajs/html */
+
 import type { PropsWithChildren } from "@kitajs/html";
 import { bind } from "./bind.ts";
+import { BoundLink } from "./bound-link.tsx";
 import { CopyButton } from "./facts.tsx";
 
 export interface DetailProps {
@@ -37,7 +39,7 @@ export function Detail({
       {...bind(`x-seen:${everyS}`, "load()")}
     >
       <nav class="crumbs" aria-label="Breadcrumb">
-        <a x-bind:href="backHref()" safe>{`← ${label}`}</a>
+        <BoundLink to="backHref()">{`← ${label}`}</BoundLink>
       </nav>
       <p class="soft" role="status" x-show="isWaiting()">
         Loading…
@@ -71,9 +73,9 @@ export function DetailHead({
   return (
     <div class="detail-head">
       <div class="detail-name">
-        <h2 x-text={name}></h2>
+        <h2 x-text={name}>…</h2>
         {id === undefined ? (
-          (<CopyButton text={name} what="the name" /> as "safe")
+          ((<CopyButton text={name} what="the name" />) as "safe")
         ) : (
           <span class="soft id">
             <span class="cut" x-text={id}></span>
@@ -113,12 +115,7 @@ export function Graphs(): string {
       <template x-for="graph in it.graphs" x-bind:key="graph.id">
         <figure class="card plot-card">
           <figcaption x-text="graph.title"></figcaption>
-          <div
-            class="plot"
-            role="img"
-            x-bind:aria-label="graph.title + ', the last 15 minutes'"
-            x-graph="graph"
-          ></div>
+          <div class="plot" role="img" x-bind:aria-label="graph.title + ', the last 15 minutes'" x-graph="graph"></div>
         </figure>
       </template>
     </div>
@@ -148,7 +145,7 @@ export function PlainTable({
   readonly empty: string;
 }): string {
   return (
-    <div class="plain" tabindex="0" role="region" aria-label={caption}>
+    <section class="plain" tabindex="0" aria-label={caption}>
       <table x-show={`${list}.length > 0`}>
         <caption class="unseen" safe>
           {caption}
@@ -177,6 +174,6 @@ export function PlainTable({
       <p class="soft none" x-show={`${list}.length === 0`} safe>
         {empty}
       </p>
-    </div>
+    </section>
   ) as string;
 }

@@ -27,7 +27,7 @@ export function Fact({ label, text, title, note, when, isCopied }: FactProps): s
       <dt safe>{label}</dt>
       <dd>
         <span class={isCopied === true ? "cut" : undefined} x-text={text} x-bind:title={title ?? text}></span>
-        {isCopied === true ? (<CopyButton text={text} what={label} /> as "safe") : ""}
+        {isCopied === true ? ((<CopyButton text={text} what={label} />) as "safe") : ""}
         {note === undefined ? "" : <span class="soft" x-text={note}></span>}
       </dd>
     </div>

@@ -314,7 +314,11 @@ export function RoutedChoice({
         </option>
         {options === undefined ? (
           <template x-for={`value in values('${name}')`} x-bind:key="value">
-            <option x-bind:value="value" x-bind:selected={`chosen('${name}') === value`} x-text={`labelOf('${name}', value)`}></option>
+            <option
+              x-bind:value="value"
+              x-bind:selected={`chosen('${name}') === value`}
+              x-text={`labelOf('${name}', value)`}
+            ></option>
           </template>
         ) : (
           options.map(([value, text]) => (

@@ -2,7 +2,7 @@
 import { bind } from "../../../views/parts/bind.ts";
 import { ModelChoice } from "../../../views/parts/model-choice.tsx";
 import { CurlLine, ProblemLine } from "../../../views/parts/parts.tsx";
-import { PoolView } from "../../models/view.tsx";
+import { modelSection } from "../../models/view.tsx";
 import type { WorkColumn } from "../../models/worker-table.tsx";
 
 const AUDIO_HEARD: WorkColumn = {
@@ -11,14 +11,14 @@ const AUDIO_HEARD: WorkColumn = {
   text: "$format.duration(row.audio_seconds_total * 1000)",
 };
 
-/** The dashboard's section on speech. */
-export function renderAsrView(): string {
-  return (
-    <PoolView id="asr" title="Speech to text" work={AUDIO_HEARD}>
-      <TryTranscribe />
-    </PoolView>
-  ) as string; // no component here is asynchronous, so the element is text
-}
+/** Speech to text on the dashboard. */
+export const ASR_SECTION = modelSection({
+  id: "asr",
+  label: "Speech to text",
+  kind: "Speech",
+  work: AUDIO_HEARD,
+  renderTries: () => (<TryTranscribe />) as string, // no component here is asynchronous, so the element is text
+});
 
 /** The panel that transcribes a file or a recording. */
 function TryTranscribe(): string {

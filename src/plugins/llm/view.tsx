@@ -2,17 +2,21 @@
 import { bind } from "../../../views/parts/bind.ts";
 import { ModelChoice } from "../../../views/parts/model-choice.tsx";
 import { CurlLine, ProblemLine } from "../../../views/parts/parts.tsx";
-import { PoolView } from "../../models/view.tsx";
+import { modelSection } from "../../models/view.tsx";
 
-/** The dashboard's section on language models. */
-export function renderLlmView(): string {
-  return (
-    <PoolView id="llm" title="Language models">
-      <TryChat />
-      <TryEmbed />
-    </PoolView>
-  ) as string; // no component here is asynchronous, so the element is text
-}
+/** Language models on the dashboard. */
+export const LLM_SECTION = modelSection({
+  id: "llm",
+  label: "Language models",
+  kind: "LLM",
+  renderTries: () =>
+    (
+      <>
+        <TryChat />
+        <TryEmbed />
+      </>
+    ) as string, // no component here is asynchronous, so the element is text
+});
 
 /** The panel for a streamed chat with a model, with a button that stops it. */
 function TryChat(): string {

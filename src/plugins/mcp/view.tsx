@@ -4,11 +4,21 @@ import { CurlLine, Figure, Part, PluginSection, ProblemLine } from "../../../vie
 import { RestrictionTable } from "../../../views/parts/restrictions.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
 import { WorkerActions } from "../../../views/parts/worker-actions.tsx";
+import type { Section } from "../../plugin/contract.ts";
 import { CallTable } from "./call-table.tsx";
 import { CatalogPanel } from "./catalog/catalog-view.tsx";
 
-/** The dashboard's section on MCP: markup that the page's script fills. */
-export function renderMcpView(): string {
+/** MCP on the dashboard. */
+export const MCP_SECTION: Section = {
+  label: "MCP servers",
+  page: { id: "mcp", label: "MCP" },
+  workers: { kind: "MCP", haveModels: false },
+  shares: { playground: () => (<TryMcp />) as string },
+  render: renderMcpView,
+};
+
+/** The page on MCP: markup that the page's script fills. */
+function renderMcpView(): string {
   return (
     <PluginSection
       id="mcp"
@@ -19,7 +29,6 @@ export function renderMcpView(): string {
         { id: "catalog", label: "Catalogue" },
         { id: "functions", label: "Functions" },
         { id: "calls", label: "Calls" },
-        { id: "try", label: "Try it", isForAdmins: true },
       ]}
     >
       <Part id="relays">
@@ -34,11 +43,6 @@ export function renderMcpView(): string {
       </Part>
       <Part id="calls">
         <CallTable />
-      </Part>
-      <Part id="try">
-        <div class="tries">
-          <TryMcp />
-        </div>
       </Part>
     </PluginSection>
   ) as string; // no component here is asynchronous, so the element is text

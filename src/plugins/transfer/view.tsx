@@ -1,28 +1,22 @@
 /** @jsxImportSource @kitajs/html */
 import { bind } from "../../../views/parts/bind.ts";
-import { CurlLine, Figure, Part, PluginSection, ProblemLine } from "../../../views/parts/parts.tsx";
+import { CurlLine, Figure, PluginSection, ProblemLine } from "../../../views/parts/parts.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
+import type { Section } from "../../plugin/contract.ts";
 
-/** The dashboard's section on transfers: markup that the page's script fills. */
-export function renderTransferView(): string {
+/** Transfers on the dashboard. */
+export const TRANSFER_SECTION: Section = {
+  label: "Transfers",
+  page: { id: "transfers", label: "Transfers" },
+  shares: { playground: () => (<TryTransfer />) as string },
+  render: renderTransferView,
+};
+
+/** The page on transfers: markup that the page's script fills. */
+function renderTransferView(): string {
   return (
-    <PluginSection
-      id="transfer"
-      title="Transfers"
-      summary={(<TransferSummary />) as string}
-      parts={[
-        { id: "active", label: "Active" },
-        { id: "try", label: "Try it", isForAdmins: true },
-      ]}
-    >
-      <Part id="active">
-        <ActiveTable />
-      </Part>
-      <Part id="try">
-        <div class="tries">
-          <TryTransfer />
-        </div>
-      </Part>
+    <PluginSection id="transfer" title="Transfers" summary={(<TransferSummary />) as string} parts={[]}>
+      <ActiveTable />
     </PluginSection>
   ) as string; // no component here is asynchronous, so the element is text
 }

@@ -106,10 +106,10 @@ module.exports = {
     },
     {
       name: "views-take-types",
-      comment: "A view is a function of a snapshot; it runs no code of src.",
+      comment: "A view is a function of a snapshot; it runs no code of src, except modules that pages load as they are.",
       severity: "error",
       from: { path: "^views/" },
-      to: { path: "^src/", dependencyTypesNot: ["type-only"] },
+      to: { path: "^src/", pathNot: "^src/join/lines\\.ts$", dependencyTypesNot: ["type-only"] },
     },
     reaches("system-reach", "The system folder depends on nothing else of the product.", "^src/(system|json)/", [
       "^package\\.json$",
@@ -324,6 +324,19 @@ module.exports = {
       "^src/state/",
       [...SHARED, "^src/config\\.ts$", "^src/audit/audit\\.ts$", "^src/(auth|figures|http|openapi|plugin)/", "^views/"],
     ),
+    reaches("join-reach", "Machines that join get files and lines; no worker is known here.", "^src/join/", [
+      ...SHARED,
+      "^src/(auth|http|openapi)/",
+      "^src/plugin/route-context\\.ts$",
+      "^views/",
+    ]),
+    {
+      name: "join-lines-alone",
+      comment: "Pages load this file in browsers.",
+      severity: "error",
+      from: { path: "^src/join/lines\\.ts$" },
+      to: {},
+    },
     reaches("cli-reach", "The command line knows each program by its door.", "^src/cli/", [
       ...SHARED,
       "^src/(config|plugins|serve)\\.ts$",

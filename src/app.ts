@@ -1,6 +1,7 @@
 import { createJoinDesk } from "./admin/joining.ts";
 import type { AppParts } from "./app/app-parts.ts";
 import type { App } from "./app/contract.ts";
+import { createJoin } from "./app/join.ts";
 import { createProgramAccess } from "./app/program-access.ts";
 import { createShell } from "./app/shell.ts";
 import { Teams } from "./app/teams.ts";
@@ -98,7 +99,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
 
   const plugins = createPlugins(known, {
     config,
-    deps,
+    deps: { ...deps, mask },
     auth,
     metrics,
     listener,
@@ -161,6 +162,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     overview,
     states,
     cluster: ports,
+    ended: teams.usage,
   };
   const keeping = keys?.isKept === true ? "made" : keys ? "file" : "none";
   const assets = lazyAssets();
@@ -185,6 +187,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     }),
   );
   elysia.use(state.routes);
+  elysia.use(createJoin({ config, deps, auth, plugins, makesTokens: keeping === "made", assets, pack: parts.pack }));
   for (const routes of teams.routes()) elysia.use(routes);
   for (const plugin of plugins) elysia.use(plugin.routes);
   if (plugins.some(({ connectors }) => connectors)) elysia.use(access.routes(() => assets().page));

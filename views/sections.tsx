@@ -1,6 +1,6 @@
 /** @jsxImportSource @kitajs/html */
 import type { Section } from "../src/plugin/contract.ts";
-import { AddWorker } from "./add-worker.tsx";
+import { AddWorker, type AddWorkerProps } from "./add-worker.tsx";
 import { Jobs } from "./jobs.tsx";
 import { Keys, type KeysProps } from "./keys.tsx";
 import { Models } from "./models.tsx";
@@ -45,13 +45,20 @@ export interface PluginShare {
   readonly render: () => string;
 }
 
+/** What the pages for new workers and programs know of the server. Doors may shut while it runs. */
+export type ConnectingFacts = Omit<AddWorkerProps, "keeping">;
+
 /** The section that is shown at the start. */
 export function firstSection(props: OverviewProps): StateSection {
   return { id: "overview", label: "Overview", html: (<Overview {...props} />) as string };
 }
 
 /** The sections after the first one, in the order of the navigation. Those for which no plugin has anything are left out. */
-export function laterSections(plugins: readonly SectionPlugin[], keys: KeysProps): readonly LaterSection[] {
+export function laterSections(
+  plugins: readonly SectionPlugin[],
+  keys: KeysProps,
+  connecting: () => ConnectingFacts,
+): readonly LaterSection[] {
   const kinds = plugins.flatMap(({ id, section }): readonly WorkerKind[] =>
     section?.workers ? [{ plugin: id, ...section.workers }] : [],
   );
@@ -86,10 +93,14 @@ export function laterSections(plugins: readonly SectionPlugin[], keys: KeysProps
       id: "add",
       label: "Add a worker",
       isInNavigation: false,
-      isForAdmins: true,
-      render: () => (<AddWorker />) as string,
+      render: () => (<AddWorker {...connecting()} keeping={keys.keeping} />) as string,
     },
-    { id: "use", label: "Use it", isInNavigation: false, render: () => (<UseIt />) as string },
+    {
+      id: "use",
+      label: "Use it",
+      isInNavigation: false,
+      render: () => (<UseIt {...connecting()} keeping={keys.keeping} />) as string,
+    },
   ];
 }
 

@@ -1,7 +1,7 @@
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CLIENT_FOLDER, PACKAGE_FILES } from "../../src/system/browser-files.ts";
+import { CLIENT_FOLDER, PACKAGE_FILES, SHARED_FILES } from "../../src/system/browser-files.ts";
 
 /** The programs, by the name of their binaries. */
 export const PROGRAMS = {
@@ -41,6 +41,7 @@ export async function buildBinary(program: Program, target: Target, directory: s
   const { entry, servesBrowsers } = PROGRAMS[program];
   const path = join(directory, `${program}-${target}${target.startsWith("windows") ? ".exe" : ""}`);
   const packages = Object.values(PACKAGE_FILES).map((file) => fileURLToPath(import.meta.resolve(file)));
+  const shared = Object.values(SHARED_FILES).map((file) => join(ROOT, file));
   const { success, logs } = await Bun.build({
     entrypoints: [join(ROOT, entry)],
     target: "bun",
@@ -52,7 +53,7 @@ export async function buildBinary(program: Program, target: Target, directory: s
     compile: {
       ...(target === hostTarget() ? {} : { target: `bun-${target}` }),
       outfile: path,
-      assets: servesBrowsers ? [join(ROOT, CLIENT_FOLDER), ...packages] : [],
+      assets: servesBrowsers ? [join(ROOT, CLIENT_FOLDER), ...shared, ...packages] : [],
       // Settings must come from the command line and the environment, never from files in the current directory.
       autoloadDotenv: false,
       autoloadBunfig: false,

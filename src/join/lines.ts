@@ -1,7 +1,10 @@
 // This file imports nothing, so that the dashboard's modules can load it in a browser.
 
+/** The kinds of worker, by their words on the command line. */
+export const JOIN_KINDS = ["llm", "asr", "mcp"] as const;
+
 /** What the machine runs that a line adds to a server. */
-export type JoinKind = "llm" | "asr" | "mcp";
+export type JoinKind = (typeof JOIN_KINDS)[number];
 
 /** One command that adds a worker to a server, as people paste it. */
 export interface JoinLine {

@@ -84,6 +84,8 @@ export interface WorkerSettings {
   readonly requestTimeoutMs: number | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  /** The file that the log goes to; undefined: standard output. */
+  readonly logFile: string | undefined;
 }
 
 export interface WorkerSources extends Sources {
@@ -102,7 +104,7 @@ export function workerText(version: string, knownKinds: readonly string[]): Prog
     name: "moorage worker",
     version,
     about: "connects model servers and MCP servers on this machine to a public server.",
-    usage: `moorage worker ${knownKinds.join("|")} [more kinds] [flags]\n       moorage worker doctor [flags]    (tests the server and the connection to it)`,
+    usage: `moorage worker ${knownKinds.join("|")} [more kinds] [flags]\n       moorage worker doctor [flags]    (tests the server and the connection to it)\n       moorage worker install|uninstall|status [flags]    (keeps a worker running, as a service of this system)`,
   };
 }
 

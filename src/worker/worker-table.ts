@@ -208,5 +208,11 @@ export function workerTable(hostname: string) {
       says: "pretty on a terminal, else json",
       help: "Format of the log lines.",
     }),
+    logFile: unset(path, {
+      variable: "LOG_FILE",
+      absent: undefined,
+      says: "standard output",
+      help: "File that the log goes to, where the system keeps no logs. At 10 MiB it is renamed, in place of the one before it.",
+    }),
   };
 }

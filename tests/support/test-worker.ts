@@ -51,6 +51,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     requestTimeoutMs: 30_000,
     logLevel: "info",
     logFormat: "json",
+    logFile: undefined,
     ...overrides,
   };
   if (!settings.kinds.includes("mcp") || settings.relays.length > 0) return settings;

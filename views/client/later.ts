@@ -12,9 +12,11 @@ const MODULES: Readonly<Record<string, () => Promise<LaterModule>>> = {
   workers: () => import("./workers-page.ts"),
   models: () => import("./models-page.ts"),
   jobs: () => import("./jobs-page.ts"),
-  playground: () => import("./plugin-page.ts"),
+  playground: () => import("./playground-page.ts"),
   keys: () => import("./keys-page.ts"),
   usage: () => import("./usage-page.ts"),
+  add: () => import("./connect-page.ts"),
+  use: () => import("./connect-page.ts"),
 };
 
 /** Loads the module of a section. Those of plugins share one. */

@@ -1,13 +1,28 @@
 import { messageOf } from "./answers.ts";
 import { curlLine } from "./curl.ts";
+import { askedModel, listOf, type PanelTools } from "./playground.ts";
 import { McpClient, type Tool } from "./mcp-client.ts";
 import { argumentsOf, type Field, fieldsOf } from "./schema-form.ts";
 
 /** Longest result that is shown in full. */
 const MAX_SHOWN_CHARS = 20_000;
 
+interface RelayRow {
+  readonly id: string;
+  readonly name: string;
+  readonly auth: string | null;
+}
+
+/** What callers show, by the access that a relay states. */
+const PROOFS: Readonly<Record<string, string>> = {
+  token: "Its token",
+  oauth: "An access token of it",
+  connector: "A client's key of this server",
+};
+
 /** The tools of a relay's MCP server, each with a form. */
-export function createMcpTry() {
+export function createMcpTry({ pool, route }: PanelTools) {
+  return () => {
   let client: McpClient | undefined;
   let stopper: AbortController | undefined;
   return {
@@ -21,6 +36,26 @@ export function createMcpTry() {
     isError: false,
     isRunning: false,
     problem: "",
+    relays(): readonly RelayRow[] {
+      return listOf<RelayRow>(pool(), "mcp", "relays");
+    },
+    /** Chooses the relay of the address, or the only one. */
+    settle(): void {
+      const relays = this.relays();
+      const asked = askedModel(route(), "mcp");
+      if (this.relay !== "" || relays.length === 0) return;
+      this.relay = relays.find(({ id }) => id === asked)?.id ?? (relays.length === 1 ? (relays[0]?.id ?? "") : "");
+    },
+    /** Forgets what the relay before has offered. */
+    forget(): void {
+      Object.assign(this, { tools: [], tool: "", fields: [], result: "", problem: "", token: "" });
+    },
+    /** What callers of the relay have to show; empty if they need nothing. */
+    tokenLabel(): string {
+      const relay = this.relays().find(({ id }) => id === this.relay);
+      if (relay === undefined) return "";
+      return relay.auth === null ? "Token, if it requires one" : (PROOFS[relay.auth] ?? "");
+    },
     url(): string {
       return `${location.origin}/api/mcp/id/${this.relay === "" ? "RELAY" : encodeURIComponent(this.relay)}/mcp`;
     },
@@ -82,6 +117,7 @@ export function createMcpTry() {
         json: { jsonrpc: "2.0", id: 1, method: params ? "tools/call" : "tools/list", ...(params ? { params } : {}) },
       });
     },
+  };
   };
 }
 

@@ -2,6 +2,9 @@ import { assertOk, messageOf } from "./answers.ts";
 import { curlLine } from "./curl.ts";
 import { eventsOf } from "./events.ts";
 import { bytes } from "./format.ts";
+import { settledModel } from "./model-choice.ts";
+import { hearingModel, type ModelRow } from "./model-kinds.ts";
+import { askedModel, listOf, type PanelTools } from "./playground.ts";
 import { apiHeaders, keyVariable } from "./try-token.ts";
 
 interface TranscriptEvent {
@@ -12,7 +15,8 @@ interface TranscriptEvent {
 }
 
 /** Transcribes a file or a recording. */
-export function createTranscribe() {
+export function createTranscribe({ pool, route }: PanelTools) {
+  return () => {
   let recorder: MediaRecorder | undefined;
   let stopper: AbortController | undefined;
   let audio: File | undefined;
@@ -23,9 +27,22 @@ export function createTranscribe() {
     text: "",
     isRunning: false,
     isRecording: false,
+    /** Whether the sound was recorded here, so that only this page has it. */
+    isRecorded: false,
+    /** The address of the sound inside this page; empty without one. */
+    sound: "",
     problem: "",
-    suggested(models: readonly { readonly name: string }[]): string {
-      return models[0]?.name ?? "";
+    choices(): readonly ModelRow[] {
+      return listOf<ModelRow>(pool(), "asr", "models");
+    },
+    settle(): void {
+      const likely = hearingModel(this.choices().map(({ name }) => name));
+      const asked = askedModel(route(), "speech") ?? likely;
+      this.model = settledModel(this.choices(), { chosen: this.model, asked });
+    },
+    status(): string {
+      if (this.isRecording) return "Recording…";
+      return this.isRunning ? "Transcribing…" : "";
     },
     curl(): string {
       return curlLine({
@@ -37,16 +54,26 @@ export function createTranscribe() {
       });
     },
     choose(event: Event): void {
-      const [file] = (event.target as HTMLInputElement).files ?? []; // bound to a file input
-      if (file) this.take(file);
+      const input = event.target as HTMLInputElement; // bound to a file input
+      const [file] = input.files ?? [];
+      if (file) this.take(file, false);
+      // The text beside it says what will be sent, and the same file may be chosen again.
+      input.value = "";
     },
-    take(file: File): void {
+    remove(): void {
+      audio = undefined;
+      URL.revokeObjectURL(this.sound);
+      Object.assign(this, { fileName: "", fileText: "", sound: "", isRecorded: false });
+    },
+    take(file: File, isRecorded: boolean): void {
+      this.remove();
       audio = file;
+      Object.assign(this, { sound: URL.createObjectURL(file), isRecorded });
       this.fileName = file.name;
       this.fileText = `${file.name}, ${bytes(file.size)}`;
     },
     canSend(): boolean {
-      return this.model !== "" && this.fileText !== "" && !this.isRunning && !this.isRecording;
+      return this.choices().some(({ name }) => name === this.model) && this.fileText !== "" && !this.isRunning && !this.isRecording;
     },
     async record(): Promise<void> {
       if (this.isRecording) return recorder?.stop();
@@ -59,7 +86,7 @@ export function createTranscribe() {
           for (const track of stream.getTracks()) track.stop();
           this.isRecording = false;
           const type = recorder?.mimeType ?? "audio/webm";
-          this.take(new File(parts, `recording.${type.includes("mp4") ? "mp4" : "webm"}`, { type }));
+          this.take(new File(parts, `recording.${type.includes("mp4") ? "mp4" : "webm"}`, { type }), true);
         });
         recorder.start();
         this.isRecording = true;
@@ -102,5 +129,6 @@ export function createTranscribe() {
     stop(): void {
       stopper?.abort();
     },
+  };
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { KEY_PLACEHOLDER, powershellWord, shWord, workerLines } from "../../../src/join/lines.ts";
+import { lacks, PROGRAMS } from "../../support/lacks.ts";
 
 const ORIGIN = "https://moorage.example.com";
 const TOKEN = "mj_0123456789ab_abcdefghijklmnopqrstuvwxyzABCDEF_123456";
@@ -55,7 +56,8 @@ function wordsOf(shell: readonly string[], line: string): readonly string[] {
   return stdout.toString().split("\0").slice(0, -1);
 }
 
-const SHELLS = ["sh", "bash", "dash", "zsh", "busybox"].filter((name) => Bun.which(name) !== null);
+const lacksShells = lacks("the lines in busybox and zsh", PROGRAMS.busybox, PROGRAMS.zsh);
+const SHELLS = ["sh", "bash", "dash", ...(lacksShells ? [] : ["zsh", "busybox"])];
 
 describe("the lines that add a worker", () => {
   test("are one by npx for every system, and one by script for each", () => {
@@ -152,11 +154,13 @@ describe("a word of a shell", () => {
   });
 });
 
-const pwsh = Bun.which("pwsh");
-test.skipIf(pwsh === null)("a word of a shell is the text itself to a real PowerShell", () => {
-  const line = `& { foreach ($word in $args) { [Console]::Out.Write($word + [char]0) } } ${HOSTILE.map(powershellWord).join(" ")}`;
-  expect(wordsOf([pwsh ?? "", "-NoProfile", "-Command"], line)).toEqual(HOSTILE);
-});
+test.skipIf(lacks("the lines in PowerShell", PROGRAMS.pwsh))(
+  "a word of a shell is the text itself to a real PowerShell",
+  () => {
+    const line = `& { foreach ($word in $args) { [Console]::Out.Write($word + [char]0) } } ${HOSTILE.map(powershellWord).join(" ")}`;
+    expect(wordsOf([Bun.which("pwsh") ?? "", "-NoProfile", "-Command"], line)).toEqual(HOSTILE);
+  },
+);
 
 /**
  * Reads one argument by the rules in about_Quoting_Rules: a single-quoted string ends at the first quote that is not doubled, and

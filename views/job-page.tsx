@@ -1,7 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { BoundLink } from "./parts/bound-link.tsx";
 import { Detail, DetailCard, DetailHead, PlainTable } from "./parts/detail.tsx";
-import { CopyButton } from "./parts/facts.tsx";
+import { CopyButton } from "./parts/copy-button.tsx";
 
 /** The page of one job: what it is, what happened to it and when. */
 export function JobPage(): string {
@@ -28,7 +28,7 @@ export function JobPage(): string {
         <b x-text="it.failure"></b> <span x-text="it.message"></span>
       </p>
       <div class="card detail-card wide">
-        <ol class="steps" aria-label="Timings">
+        <ol class="job-steps" aria-label="Timings">
           <template x-for="step in it.steps" x-bind:key="step.label">
             <li x-bind:class="step.tone">
               <span class="soft" x-text="step.label"></span>
@@ -41,7 +41,7 @@ export function JobPage(): string {
             <i x-bind:class="step.tone" x-bind:style="{ flexGrow: step.ms }"></i>
           </template>
         </div>
-        <dl class="facts">
+        <dl class="fact-list">
           <div>
             <dt>Model</dt>
             <dd>

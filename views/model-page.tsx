@@ -25,7 +25,7 @@ export function ModelPage(): string {
       </DetailHead>
       <p class="notice-line warn-line" x-show="it.notice !== ''" x-text="it.notice"></p>
       <div class="card detail-card wide">
-        <dl class="facts">
+        <dl class="fact-list">
           <div>
             <dt>Slots in use</dt>
             <dd>

@@ -3,7 +3,7 @@ import { BoundLink } from "./parts/bound-link.tsx";
 
 import { Detail, DetailCard, DetailHead, Graphs, PlainTable } from "./parts/detail.tsx";
 import { CurrentJobs, ErrorTable } from "./parts/detail-tables.tsx";
-import { CopyButton } from "./parts/facts.tsx";
+import { CopyButton } from "./parts/copy-button.tsx";
 
 /** The page of one worker, connected or not. */
 export function WorkerPage(): string {
@@ -32,7 +32,7 @@ export function WorkerPage(): string {
         <span x-text="restrictionText(it)"></span>
       </p>
       <div class="card detail-card wide">
-        <dl class="facts">
+        <dl class="fact-list">
           <div>
             <dt>Load</dt>
             <dd>

@@ -61,7 +61,6 @@ function WorkerTable({ kinds }: { readonly kinds: readonly WorkerKind[] }): stri
       isRouted
       rowKey="row.key"
       tools={(<Tools kinds={kinds} />) as string}
-      endTools={(<AddLink />) as string}
       empty=""
       emptyMarkup={
         (
@@ -157,14 +156,6 @@ function Tools({ kinds }: { readonly kinds: readonly WorkerKind[] }): string {
       <RoutedChoice id="workers-status" name="status" label="Any status" />
       <RoutedChoice id="workers-model" name="model" label="Any model" />
     </>
-  ) as string;
-}
-
-function AddLink(): string {
-  return (
-    <a class="button for-admins at-end" href="#add">
-      Add a worker
-    </a>
   ) as string;
 }
 

@@ -10,6 +10,8 @@ export interface GraphLine {
   readonly values: readonly (number | null)[];
   readonly isFilled?: boolean;
   readonly isDashed?: boolean;
+  /** Whether most intervals may be without a value. */
+  readonly hasGaps?: boolean;
 }
 
 export interface Graph {
@@ -67,7 +69,7 @@ const WANTED: readonly Wanted[] = [
     title: "Time to first byte",
     isWhole: true,
     format: duration,
-    lines: [{ label: "average", color: "--blue", column: "first_byte_ms" }],
+    lines: [{ label: "average", color: "--blue", column: "first_byte_ms", hasGaps: true }],
   },
 ];
 

@@ -55,7 +55,7 @@ function optionsOf({ lines, isWhole, format }: Graph): Omit<UPlot.Options, "widt
     padding: [8, 24, 0, 0],
     // The graphs of one page show the same moment.
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "graphs" } },
-    scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] } },
+    scales: { x: { time: true, range: (_plot, _min, max) => [(max ?? 0) - WINDOW_S, max ?? 0] }, y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] } },
     axes: [
       { ...axis, font, size: 24, space: 80, values: (_plot, splits) => splits.map(clock) },
       {
@@ -69,13 +69,15 @@ function optionsOf({ lines, isWhole, format }: Graph): Omit<UPlot.Options, "widt
     ],
     series: [
       { value: (_plot, at) => (at === null ? "" : clock(at)) },
-      ...lines.map(({ label, color: name, isFilled, isDashed }): UPlot.Series => {
+      ...lines.map(({ label, color: name, isFilled, isDashed, hasGaps }): UPlot.Series => {
         const stroke = color(name);
         return {
           label,
           stroke,
           width: 1.5,
-          points: { show: false },
+          // A value between two gaps is a point, since it is no line.
+          points: { show: hasGaps === true, size: 4 },
+          spanGaps: hasGaps === true,
           value: (_plot, value) => format(value),
           ...(isFilled === true ? { fill: faint(stroke) } : {}),
           ...(isDashed === true ? { dash: [4, 4] } : {}),
@@ -84,6 +86,9 @@ function optionsOf({ lines, isWhole, format }: Graph): Omit<UPlot.Options, "widt
     ],
   };
 }
+
+/** The length of the histories that the server keeps. */
+const WINDOW_S = 15 * 60;
 
 /** Steps between the lines of an axis of whole numbers: 1, 2, 5, 10 … */
 const STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();

@@ -62,7 +62,7 @@ function workerFacts(worker: WorkerState): readonly ShownFact[] {
   const cpu = host["cpu_percent"];
   const ram = host["ram_used_percent"];
   return pairs([
-    ["Host", host["hostname"] ? `${host["hostname"]}, ${system(host)}` : system(host)],
+    ["Host", host["hostname"] ? [host["hostname"], system(host)].filter((each, at, all) => all.indexOf(each) === at).join(", ") : system(host)],
     ["CPU and memory", cpu === null || cpu === undefined ? "" : `${cpu} % and ${ram ?? "–"} %`],
     ["Version", worker.version ?? ""],
     ["Protocol", worker.dialect === "legacy" ? "of the predecessor" : ""],

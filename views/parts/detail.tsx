@@ -3,7 +3,7 @@
 import type { PropsWithChildren } from "@kitajs/html";
 import { bind } from "./bind.ts";
 import { BoundLink } from "./bound-link.tsx";
-import { CopyButton } from "./facts.tsx";
+import { CopyButton } from "./copy-button.tsx";
 
 export interface DetailProps {
   /** The expression for the component: what `createAskedOne` returns, with `views()`. */

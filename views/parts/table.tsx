@@ -24,8 +24,6 @@ export interface ListingProps {
   readonly columns: readonly Column[];
   /** Markup of what is beside the field for the filter. */
   readonly tools?: string;
-  /** Markup at the end of the tools. */
-  readonly endTools?: string;
   /** What a row is, for the number of rows: `["worker", "workers"]`. */
   readonly noun?: readonly [one: string, many: string];
   /** The text for a list without rows. */
@@ -51,7 +49,7 @@ export interface ListingProps {
 /** A table of rows with a filter, an order and pages. The children are the cells of one row, bound to `row`. */
 export function Listing(props: PropsWithChildren<ListingProps>): string {
   const { id, data, caption, columns, tools = "", empty, rowKey = "row.id", onFilter, refresh, children } = props;
-  const { after = "", emptyMarkup, isDense = false, isRouted = false, noun, endTools = "" } = props;
+  const { after = "", emptyMarkup, isDense = false, isRouted = false, noun } = props;
   const { count = "$format.count(matching()) + ' of ' + $format.count(total())" } = props;
   return (
     <div
@@ -77,7 +75,6 @@ export function Listing(props: PropsWithChildren<ListingProps>): string {
         ) : (
           <CountText one={noun[0]} many={noun[1]} />
         )}
-        {endTools as "safe"}
       </div>
       <section class="scroller" tabindex="0" aria-label={caption}>
         <table>

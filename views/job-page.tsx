@@ -1,7 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { BoundLink } from "./parts/bound-link.tsx";
-import { Detail, DetailCard, DetailHead, PlainTable } from "./parts/detail.tsx";
 import { CopyButton } from "./parts/copy-button.tsx";
+import { Detail, DetailCard, DetailHead, PlainTable } from "./parts/detail.tsx";
 
 /** The page of one job: what it is, what happened to it and when. */
 export function JobPage(): string {

@@ -64,6 +64,7 @@ function JobTable(): string {
           />
         ) as string
       }
+      noMatch="chosen('show') === 'now' ? 'No jobs running or waiting.' : chosen('show') === 'failed' ? 'No failed jobs are remembered.' : 'No jobs match the filter.'"
       refresh={{ everyS: 5, run: "load()" }}
     >
       <Cell label="Job" place="name">

@@ -1,9 +1,8 @@
 /** @jsxImportSource @kitajs/html */
 import { BoundLink } from "./parts/bound-link.tsx";
-
+import { CopyButton } from "./parts/copy-button.tsx";
 import { Detail, DetailCard, DetailHead, Graphs, PlainTable } from "./parts/detail.tsx";
 import { CurrentJobs, ErrorTable } from "./parts/detail-tables.tsx";
-import { CopyButton } from "./parts/copy-button.tsx";
 
 /** The page of one worker, connected or not. */
 export function WorkerPage(): string {
@@ -33,7 +32,7 @@ export function WorkerPage(): string {
       </p>
       <div class="card detail-card wide">
         <dl class="fact-list">
-          <div>
+          <div x-show="it.connected">
             <dt>Load</dt>
             <dd>
               <span class="load">
@@ -74,7 +73,7 @@ export function WorkerPage(): string {
             <dt>Server</dt>
             <dd x-text="it.server"></dd>
           </div>
-          <div x-show="it.tokens_per_s !== null">
+          <div x-show="it.connected && it.tokens_per_s !== null">
             <dt>Tokens/s</dt>
             <dd x-text="$format.rate(it.tokens_per_s)"></dd>
           </div>

@@ -55,7 +55,10 @@ function optionsOf({ lines, isWhole, format }: Graph): Omit<UPlot.Options, "widt
     padding: [8, 24, 0, 0],
     // The graphs of one page show the same moment.
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "graphs" } },
-    scales: { x: { time: true, range: (_plot, _min, max) => [(max ?? 0) - WINDOW_S, max ?? 0] }, y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] } },
+    scales: {
+      x: { time: true, range: (_plot, _min, max) => [(max ?? 0) - WINDOW_S, max ?? 0] },
+      y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+    },
     axes: [
       { ...axis, font, size: 24, space: 80, values: (_plot, splits) => splits.map(clock) },
       {

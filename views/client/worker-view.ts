@@ -1,5 +1,5 @@
 import type { JobDetail, WorkerDetail } from "../../src/plugin/details.ts";
-import { count, duration, system } from "./format.ts";
+import { count, duration, plural, system } from "./format.ts";
 import { type Graph, graphOf } from "./graph.ts";
 import { toJobRow } from "./job-rows.ts";
 import type { Row } from "./listing.ts";
@@ -62,17 +62,26 @@ function workerFacts(worker: WorkerState): readonly ShownFact[] {
   const cpu = host["cpu_percent"];
   const ram = host["ram_used_percent"];
   return pairs([
-    ["Host", host["hostname"] ? [host["hostname"], system(host)].filter((each, at, all) => all.indexOf(each) === at).join(", ") : system(host)],
+    [
+      "Host",
+      host["hostname"]
+        ? [host["hostname"], system(host)].filter((each, at, all) => all.indexOf(each) === at).join(", ")
+        : system(host),
+    ],
     ["CPU and memory", cpu === null || cpu === undefined ? "" : `${cpu} % and ${ram ?? "–"} %`],
     ["Version", worker.version ?? ""],
     ["Protocol", worker.dialect === "legacy" ? "of the predecessor" : ""],
     ["Embeddings at a time", batch === null ? "" : String(batch)],
     ["Only for tenants", tenants?.join(", ") ?? ""],
-    ["Served", `${count(worker.processed_total)} requests, ${duration(worker.avg_processing_ms)} on average`],
+    ["Served", servedText(worker)],
     ["Output tokens", worker.output_tokens_total > 0 ? count(worker.output_tokens_total) : ""],
     ["Audio", worker.audio_seconds_total > 0 ? duration(worker.audio_seconds_total * 1000) : ""],
     ["Not allowed by its key", worker.refused_models.join(", ")],
   ]);
+}
+
+function servedText({ processed_total: served, avg_processing_ms: ms }: WorkerState): string {
+  return served === 0 ? "no requests yet" : `${plural(served, "request")}, ${duration(ms)} on average`;
 }
 
 function relayFacts(relay: RelayState): readonly ShownFact[] {
@@ -83,7 +92,7 @@ function relayFacts(relay: RelayState): readonly ShownFact[] {
     ["Protocol", relay.dialect === "legacy" ? "of the predecessor" : ""],
     ["Open streams", String(relay.streams_open)],
     ["Sessions", `${relay.sessions} open, ${count(relay.sessions_opened_total)} in total`],
-    ["Served", `${count(relay.served_total)} calls`],
+    ["Served", plural(relay.served_total, "call")],
   ]);
 }
 

@@ -30,9 +30,11 @@ export interface ListingProps {
   readonly empty: string;
   /** Markup for a list without rows, in place of the text. */
   readonly emptyMarkup?: string;
+  /** The expression for the text where the filter leaves no rows. */
+  readonly noMatch?: string;
   /** Whether a row is one line: 36 to 44 pixels. On phones it has two. */
   readonly isDense?: boolean;
-  /** Whether the filter is in the page's address, which is not written at every key. */
+  /** Whether the filter is in the page's address. It offers to be cleared where it leaves no rows. */
   readonly isRouted?: boolean;
   /** Markup after the table, within the component. */
   readonly after?: string;
@@ -49,7 +51,7 @@ export interface ListingProps {
 /** A table of rows with a filter, an order and pages. The children are the cells of one row, bound to `row`. */
 export function Listing(props: PropsWithChildren<ListingProps>): string {
   const { id, data, caption, columns, tools = "", empty, rowKey = "row.id", onFilter, refresh, children } = props;
-  const { after = "", emptyMarkup, isDense = false, isRouted = false, noun } = props;
+  const { after = "", emptyMarkup, isDense = false, isRouted = false, noun, noMatch } = props;
   const { count = "$format.count(matching()) + ' of ' + $format.count(total())" } = props;
   return (
     <div
@@ -63,7 +65,7 @@ export function Listing(props: PropsWithChildren<ListingProps>): string {
           <input
             type="search"
             placeholder="Filter…"
-            {...bind(isRouted ? "x-model.debounce.150ms" : "x-model", "filter")}
+            x-model="filter"
             {...(onFilter === undefined ? {} : bind("x-on:input.debounce.250ms", onFilter))}
             id={`${id}-filter`}
             autocomplete="off"
@@ -104,7 +106,7 @@ export function Listing(props: PropsWithChildren<ListingProps>): string {
           </div>
         )}
         <p class="empty" x-cloak x-show="total() > 0 && matching() === 0">
-          No rows match the filter.
+          <span {...(noMatch === undefined ? {} : bind("x-text", noMatch))}>No rows match the filter.</span>
           {isRouted ? (
             <button type="button" class="small" x-on:click="widen()">
               Clear the filter

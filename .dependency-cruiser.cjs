@@ -106,10 +106,11 @@ module.exports = {
     },
     {
       name: "views-take-types",
-      comment: "A view is a function of a snapshot; it runs no code of src.",
+      comment:
+        "A view is a function of a snapshot; it runs no code of src, except modules that pages load as they are.",
       severity: "error",
       from: { path: "^views/" },
-      to: { path: "^src/", dependencyTypesNot: ["type-only"] },
+      to: { path: "^src/", pathNot: "^src/join/lines\\.ts$", dependencyTypesNot: ["type-only"] },
     },
     reaches("system-reach", "The system folder depends on nothing else of the product.", "^src/(system|json)/", [
       "^package\\.json$",
@@ -324,6 +325,30 @@ module.exports = {
       "^src/state/",
       [...SHARED, "^src/config\\.ts$", "^src/audit/audit\\.ts$", "^src/(auth|figures|http|openapi|plugin)/", "^views/"],
     ),
+    reaches("front-reach", "The front page says what is true of every server.", "^src/front/", [
+      ...SHARED,
+      "^src/(auth|openapi)/",
+      "^src/join/origin\\.ts$",
+      "^src/plugin/route-context\\.ts$",
+      "^views/",
+    ]),
+    reaches("join-reach", "Machines that join get files and lines; no worker is known here.", "^src/join/", [
+      ...SHARED,
+      "^src/(auth|http|openapi)/",
+      "^src/plugin/route-context\\.ts$",
+      "^views/",
+    ]),
+    {
+      name: "join-lines-alone",
+      comment: "Pages load this file in browsers.",
+      severity: "error",
+      from: { path: "^src/join/lines\\.ts$" },
+      to: {},
+    },
+    reaches("packing-reach", "The package is made of files, whatever they do.", "^src/packing/", [
+      ...SHARED,
+      "^package\\.json$",
+    ]),
     reaches("cli-reach", "The command line knows each program by its door.", "^src/cli/", [
       ...SHARED,
       "^src/(config|plugins|serve)\\.ts$",
@@ -341,6 +366,11 @@ module.exports = {
       ...SHARED,
       "^src/(answering|wire|settings)/",
       "^src/doctor/program\\.ts$",
+      "^src/service/(program|program-files|service-verb)\\.ts$",
+    ]),
+    reaches("service-reach", "A service is a worker's settings in the form of a system.", "^src/service/", [
+      ...SHARED,
+      "^src/(settings|packing|worker)/",
     ]),
     reaches("doctor-reach", "The doctor is built from the worker's parts.", "^src/doctor/", [
       ...SHARED,

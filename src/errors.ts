@@ -63,6 +63,7 @@ export const ERRORS = {
   too_many_calls: { status: 429, type: "rate_limit_error", retryable: true, message: "This relay has as many calls in progress as it may have. Try again shortly." },
   too_many_channels: { status: 503, type: "server_error", retryable: true, message: "The maximum number of transfer channels is open. Try again shortly." },
   spool_unavailable: { status: 503, type: "server_error", retryable: true, message: "The upload cannot be buffered until its 'model' field arrives. Send 'model' before 'file', or try again later." },
+  package_unavailable: { status: 503, type: "server_error", retryable: true, message: "This server cannot hand out its package now. Its log says why." },
   draining: { status: 503, type: "server_error", retryable: true, message: "The server is shutting down. Try again shortly." },
   worker_lost: { status: 502, type: "server_error", retryable: true, message: "The worker was lost while it was serving this request." },
   upstream_unreachable: { status: 502, type: "server_error", retryable: true, message: "The worker could not reach its model server." },

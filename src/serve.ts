@@ -10,6 +10,7 @@ import { type Config, type ConfigSources, forgetsOwners, loadConfig } from "./co
 import type { KeysFileWatch } from "./keys/keys-file-watch.ts";
 import { type OpenedKeys, openKeys } from "./keys/open-keys.ts";
 import { type Listening, listen } from "./listen.ts";
+import { packageTarball } from "./packing/tarball.ts";
 import { KNOWN_PLUGINS } from "./plugins.ts";
 import { changedVariables } from "./settings/changed.ts";
 import type { Remark } from "./settings/former-names.ts";
@@ -86,7 +87,7 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<Starte
   const records = cluster ? { ...cluster.records, ...own } : local;
   const keys = await openKeysOf(config, deps, local, cluster);
   const identity = await identityOf(config, deps);
-  const app = createApp(config, deps, { keys, records, cluster, identity });
+  const app = createApp(config, deps, { keys, records, cluster, identity, pack: packageTarball });
   let listening: Listening;
   try {
     listening = listen(app, config);

@@ -25,7 +25,7 @@ export function ServerSwitch(): string {
 /** The line that says whose workers and jobs are listed, and since when they are not current. */
 export function ServerLine(): string {
   return (
-    <p class="server-line" x-data="" x-cloak x-show="!isOpen('overview') && !isOpen('keys') && !isOpen('usage')">
+    <p class="server-line" x-data="" x-cloak x-show="isOfOneServer()">
       <span x-text="$store.pool.listText()"></span>{" "}
       <span class="warn" role="status" x-text="$store.pool.staleText()"></span>
     </p>

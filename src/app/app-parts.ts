@@ -1,6 +1,7 @@
 import type { IdentityProvider } from "../auth/identity-provider.ts";
 import type { KeySources } from "../auth/keys.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import type { Pack } from "../join/package.ts";
 import type { OpenedKeys } from "../keys/open-keys.ts";
 import type { PluginDefinition } from "../plugin/definition.ts";
 import type { Records } from "./records.ts";
@@ -19,6 +20,8 @@ export interface AppParts {
   readonly cluster?: AppCluster | undefined;
   /** The issuer through which operators sign in. */
   readonly identity?: IdentityProvider | undefined;
+  /** Makes the package that machines get at `/join`. Absent: the server hands out none. */
+  readonly pack?: Pack | undefined;
 }
 
 /** What the server uses of its cluster. */

@@ -1,55 +1,67 @@
 /** @jsxImportSource @kitajs/html */
-import type { PropsWithChildren } from "@kitajs/html";
 import { Figure, Part, PluginSection } from "../../views/parts/parts.tsx";
 import { RestrictionTable } from "../../views/parts/restrictions.tsx";
+import type { Section } from "../plugin/contract.ts";
 import { JobTable } from "./job-table.tsx";
 import { ModelTable } from "./model-table.tsx";
 import { PastJobTable } from "./past-job-table.tsx";
 import { OUTPUT_SPEED, type WorkColumn, WorkerTable } from "./worker-table.tsx";
 
-export interface PoolViewProps {
+export interface ModelSectionOptions {
+  /** The plugin's id. */
   readonly id: string;
-  readonly title: string;
+  /** The name of the plugin's work in people's words. */
+  readonly label: string;
   /** The column of the workers' table that shows their work; their tokens per second unless given. */
   readonly work?: WorkColumn;
+  /** Returns the panels for trying it out, as markup. */
+  readonly renderTries?: () => string;
 }
 
-/** A plugin's workers, models and jobs, and its own panels for trying it out. The page's script fills in the data. */
-export function PoolView({ id, title, work = OUTPUT_SPEED, children }: PropsWithChildren<PoolViewProps>): string {
-  const state = `$store.pool.plugins.${id}`;
-  return (
-    <PluginSection
-      id={id}
-      title={title}
-      summary={(<PoolSummary state={state} />) as string}
-      parts={[
-        { id: "workers", label: "Workers" },
-        { id: "models", label: "Models" },
-        { id: "jobs", label: "Jobs" },
-        ...(children === undefined ? [] : [{ id: "try", label: "Try it", isForAdmins: true }]),
-      ]}
-    >
-      <Part id="workers">
+/** A plugin's workers, models and jobs on the dashboard. The page's script fills in the data. */
+export function modelSection({ id, label, work = OUTPUT_SPEED, renderTries }: ModelSectionOptions): Section {
+  const renderWorkers = (): string =>
+    (
+      <>
         <WorkerTable plugin={id} work={work} />
         <RestrictionTable plugin={id} what="workers" />
-      </Part>
-      <Part id="models">
-        <ModelTable plugin={id} />
-      </Part>
-      <Part id="jobs">
+      </>
+    ) as string; // no component here is asynchronous, so the element is text
+  const renderModels = (): string => (<ModelTable plugin={id} />) as string;
+  const renderJobs = (): string =>
+    (
+      <>
         <JobTable plugin={id} />
         <h3 class="past">Recent requests</h3>
         <PastJobTable plugin={id} />
-      </Part>
-      {children === undefined ? (
-        ""
-      ) : (
-        <Part id="try">
-          <div class="tries">{children as "safe"}</div>
-        </Part>
-      )}
-    </PluginSection>
-  ) as string;
+      </>
+    ) as string;
+  return {
+    label,
+    shares: {
+      workers: renderWorkers,
+      models: renderModels,
+      jobs: renderJobs,
+      ...(renderTries === undefined ? {} : { playground: renderTries }),
+    },
+    render: () =>
+      (
+        <PluginSection
+          id={id}
+          title={label}
+          summary={(<PoolSummary state={`$store.pool.plugins.${id}`} />) as string}
+          parts={[
+            { id: "workers", label: "Workers" },
+            { id: "models", label: "Models" },
+            { id: "jobs", label: "Jobs" },
+          ]}
+        >
+          <Part id="workers">{renderWorkers() as "safe"}</Part>
+          <Part id="models">{renderModels() as "safe"}</Part>
+          <Part id="jobs">{renderJobs() as "safe"}</Part>
+        </PluginSection>
+      ) as string,
+  };
 }
 
 function PoolSummary({ state }: { readonly state: string }): string {

@@ -13,6 +13,7 @@ import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
 import type { SpoolSpace } from "../upload/spool-space.ts";
 import type { ClusterPorts } from "./cluster.ts";
+import type { Details } from "./details.ts";
 import type { EndedCalls } from "./ended-calls.ts";
 import type { EndedRequests } from "./ended-requests.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
@@ -86,6 +87,8 @@ export interface Plugin {
   readonly catalog?: ModelCatalog;
   readonly workers?: WorkerOperator;
   readonly jobs?: JobOperator;
+  /** Single workers, models and jobs, for operators. */
+  readonly details?: Details;
   /** The relays that leave it to this server who may call them. */
   readonly connectors?: ConnectorRelays;
   readonly lifecycle?: Lifecycle;
@@ -97,10 +100,20 @@ export interface ApiTag {
   readonly description: string;
 }
 
-/** A section of the dashboard: a tab, and the markup under it. */
+/** The pages of the dashboard that all plugins fill together. */
+export type SharedPage = "workers" | "models" | "jobs" | "playground";
+
+/** A plugin's part of the dashboard. */
 export interface Section {
-  /** The name on the tab. */
+  /** The name of the plugin's work in people's words: `Language models`. */
   readonly label: string;
+  /**
+   * The plugin's own page: its id in the dashboard's address, and its name in the navigation. Unless given, these are the
+   * plugin's id and `label`, and a plugin that shares its workers has no page of its own.
+   */
+  readonly page?: { readonly id: string; readonly label: string };
+  /** What it adds to the pages of all plugins, as markup like that of `render`. */
+  readonly shares?: Readonly<Partial<Record<SharedPage, () => string>>>;
   /** Markup whose bindings the page's script fills; what it quotes MUST be escaped. */
   render(): string;
 }

@@ -59,23 +59,11 @@ export function readSettings<S extends Table>(
   if (flags.requests.has("help")) return { kind: "print", text: helpText(program, everything) };
   if (flags.requests.has("version")) return { kind: "print", text: `${program.name} ${program.version}` };
 
-  const environment = readEnvironment(everything, sources.env);
-  const file = readFileSource(
-    table,
-    flags.given.get("configFile") ?? environment.given.get("configFile"),
-    sources,
-    former,
-  );
-  const given = new Map([
-    ...readPlatform(table, sources.env).given,
-    ...file.given,
-    ...environment.given,
-    ...flags.given,
-  ]);
+  const { given, faults: unread } = readGiven(table, sources, flags, former);
   const results = Object.entries<Setting<unknown>>(table).map(
     ([key, each]) => [key, toValue(each, given.get(key))] as const,
   );
-  const faults = [...flags.faults, ...file.faults, ...results.flatMap(([, result]) => result.faults)];
+  const faults = [...flags.faults, ...unread, ...results.flatMap(([, result]) => result.faults)];
   const isWhole = results.every(([, result]) => result.faults.length === 0);
   const values = Object.fromEntries(results.map(([key, result]) => [key, result.value]));
   return {
@@ -87,6 +75,30 @@ export function readSettings<S extends Table>(
     positionals: flags.positionals,
     print: flags.requests.has("print-config") ? (computed) => configText(everything, given, computed) : undefined,
   };
+}
+
+/** Returns what is given of a table's settings by platform, file, environment and flags, of which the later ones win. */
+export function givenSettings(
+  table: Table,
+  sources: Sources,
+  former: FormerNames = NO_FORMER_NAMES,
+): ReadonlyMap<string, Given> {
+  return readGiven(table, sources, readFlags({ configFile: CONFIG_FILE, ...table }, sources.argv, former), former)
+    .given;
+}
+
+function readGiven(
+  table: Table,
+  sources: Sources,
+  flags: SourceReading,
+  former: FormerNames,
+): { readonly given: ReadonlyMap<string, Given>; readonly faults: readonly string[] } {
+  const environment = readEnvironment({ configFile: CONFIG_FILE, ...table }, sources.env);
+  const named = flags.given.get("configFile") ?? environment.given.get("configFile");
+  const file = readFileSource(table, named, sources, former);
+  const platform = readPlatform(table, sources.env);
+  const given = new Map([...platform.given, ...file.given, ...environment.given, ...flags.given]);
+  return { given, faults: file.faults };
 }
 
 /** Returns the path of the file with settings, as flags or the environment name it; undefined if neither does. */

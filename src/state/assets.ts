@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import type { PageAssets } from "../../views/layout.tsx";
 import { Fault } from "../errors.ts";
-import { clientFiles, type PackageFile, packageFile } from "../system/browser-files.ts";
+import { CLIENT_FOLDER, clientFiles, type PackageFile, packageFile, SHARED_FILES } from "../system/browser-files.ts";
 
 /** The files that the pages load, all from this origin. */
 export interface Assets {
@@ -26,10 +26,11 @@ interface Asset {
 export type Encoding = "br" | "gzip";
 
 /** Files of packages, by the names that the page's modules import. */
-const VENDORED: readonly PackageFile[] = ["alpine.js", "uplot.js", "uplot.css"];
+const VENDORED: readonly PackageFile[] = ["alpine.js", "marked.js", "uplot.js", "uplot.css"];
 /** The package minifies only its form for plain scripts, which is half as large and defines one variable. */
 const PLOTS: PackageFile = "uplot.js";
 const SCRIPT = "text/javascript; charset=utf-8";
+const AUDIO = "audio/wav";
 const STYLE = "text/css; charset=utf-8";
 /** Length of the hash in the path: enough that two versions never share one. */
 const HASH_CHARS = 16;
@@ -50,8 +51,12 @@ export function lazyAssets(): () => Assets {
 export function createAssets(): Assets {
   const transpiler = new Bun.Transpiler({ loader: "ts", target: "browser", minifyWhitespace: true });
   const assets = new Map<string, Asset>();
-  const add = (name: string, type: string, content: string): void => {
-    assets.set(name, { type, content: Buffer.from(content), packed: new Map() });
+  const add = (name: string, type: string, content: string | Buffer): void => {
+    assets.set(name, {
+      type,
+      content: typeof content === "string" ? Buffer.from(content) : content,
+      packed: new Map(),
+    });
   };
   /** The modules that each module imports before it runs. */
   const imports = new Map<string, readonly string[]>();
@@ -59,9 +64,10 @@ export function createAssets(): Assets {
   const sheets = PARTS_OF_STYLE.map((name) => readFileSync(files.get(name) ?? "", "utf8"));
   add(STYLES, STYLE, sheets.join("\n"));
   for (const [name, path] of files) {
+    if (name.endsWith(".wav")) add(name, AUDIO, readFileSync(path));
     const read = (): string => readFileSync(path, "utf8");
     if (name.endsWith(".ts") && !name.endsWith(".d.ts")) {
-      const script = transpiler.transformSync(read());
+      const script = withSharedNames(transpiler.transformSync(read()));
       // A file with types alone leaves nothing to load.
       if (script.trim() !== "") add(name, SCRIPT, script);
       imports.set(name, staticImports(transpiler, script));
@@ -110,9 +116,25 @@ const PARTS_OF_STYLE = [
   "dialogs.css",
   "keys.css",
   "usage.css",
+  "connect.css",
+  "join.css",
+  "front.css",
 ];
 const THEME = "theme.ts";
 const MAIN = "app.ts";
+
+/** Lets a module import those of `SHARED_FILES` under the names by which they are served. */
+function withSharedNames(script: string): string {
+  let renamed = script;
+  for (const [name, path] of SHARED) renamed = renamed.replaceAll(path, `"./${name}"`);
+  return renamed;
+}
+
+/** The names of shared modules, and how modules of the pages import them. */
+const SHARED = Object.entries(SHARED_FILES).map(([name, path]) => {
+  const upwards = CLIENT_FOLDER.split("/").map(() => "..");
+  return [name, `"${upwards.join("/")}/${path}"`] as const;
+});
 
 function staticImports(transpiler: Bun.Transpiler, script: string): readonly string[] {
   const all = transpiler.scanImports(script);

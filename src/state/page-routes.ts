@@ -1,5 +1,5 @@
 import type { AnyElysia } from "elysia";
-import type { LaterSection } from "../../views/sections.tsx";
+import { type LaterSection, oldSections, type SectionPlugin } from "../../views/sections.tsx";
 import { SignInPage } from "../../views/signin.tsx";
 import { StatePage } from "../../views/state.tsx";
 import type { Auth } from "../auth/auth.ts";
@@ -27,6 +27,7 @@ export interface PageOptions {
   readonly letIn?: LetIn | undefined;
   /** The sections after the overview, in their order. */
   readonly sections: readonly LaterSection[];
+  readonly plugins: readonly SectionPlugin[];
   /** Returns the State API's account of the whole server. */
   readonly server: () => ServerState;
   /** Returns the state of the cluster; undefined without a cluster. */
@@ -61,6 +62,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         cluster: inCluster && insideScript(JSON.stringify(inCluster)),
         problems: state.problems,
         sections,
+        oldSections: oldSections(options.plugins),
       }),
     );
   };

@@ -1,7 +1,7 @@
 import type { AnyElysia } from "elysia";
 import * as v from "valibot";
 import type { Keeping } from "../../views/keys.tsx";
-import { lastSections } from "../../views/sections.tsx";
+import { laterSections } from "../../views/sections.tsx";
 import type { Audit } from "../audit/audit.ts";
 import type { Auth } from "../auth/auth.ts";
 import type { Config } from "../config.ts";
@@ -12,6 +12,7 @@ import { shownAs } from "../openapi/document.ts";
 import { errorResponses, jsonAnswer, rawAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Plugin } from "../plugin/contract.ts";
+import type { EndedJobs } from "../plugin/details.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { KeyMask } from "../system/key-mask.ts";
@@ -19,6 +20,7 @@ import { actionRoutes } from "./action-routes.ts";
 import { type Assets, lazyAssets } from "./assets.ts";
 import type { PeerStates } from "./cluster-facts.ts";
 import { clusterStateSchema } from "./cluster-schema.ts";
+import { detailRoutes } from "./detail-routes.ts";
 import type { LetIn } from "./oidc-routes.ts";
 import type { Overview } from "./overview.ts";
 import { historySchema, serverStateSchema } from "./overview-schema.ts";
@@ -42,6 +44,8 @@ export interface StateOptions {
   readonly states?: PeerStates | undefined;
   /** The way to other servers; absent without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
+  /** The jobs that have ended; absent where nobody remembers them. */
+  readonly ended?: EndedJobs | undefined;
   /** Returns the files that pages load; the pages read them themselves unless given. */
   readonly assets?: (() => Assets) | undefined;
   /** See `OidcRouteOptions`. */
@@ -85,13 +89,23 @@ export function stateRoutes(options: StateOptions): StateApi {
     stallMs: config.clientStallTimeoutMs,
     maxViewers: MAX_VIEWERS,
   });
-  const sections = [
-    ...plugins.flatMap(({ id, section }) => (section ? [{ id, ...section }] : [])),
-    ...lastSections({
+  const sections = laterSections(
+    plugins,
+    {
       keeping: options.keeping ?? "none",
       hasGrants: plugins.some(({ connectors }) => connectors !== undefined),
+    },
+    () => ({
+      version: options.version,
+      publicUrl: config.publicUrl,
+      hasKeys: !auth.isOpen("api"),
+      isOpenToWorkers: auth.isWorkerOpen,
     }),
-  ];
+  );
+  /** Returns the markup of a section of the page, or of a plugin by itself. */
+  const fragment = (id: string): string | undefined =>
+    sections.find((section) => section.id === id)?.render() ??
+    plugins.find((plugin) => plugin.id === id)?.section?.render();
   const idSchema = { type: "string" as const, example: plugins[0]?.id };
   const detail = { tags: ["State"], security: STATE_SECURITY };
 
@@ -180,9 +194,10 @@ export function stateRoutes(options: StateOptions): StateApi {
       "/api/state/view/:file",
       ({ visit, params }) => {
         auth.operators.read(visit);
-        const section = sections.find(({ id }) => `${id}.html` === params.file);
-        if (!section) throw new Fault("unknown_url", { message: "No plugin of this server has such a view." });
-        return new Response(section.render(), { headers: FRAGMENT_HEADERS });
+        const html = params.file.endsWith(".html") ? fragment(params.file.slice(0, -".html".length)) : undefined;
+        if (html === undefined)
+          throw new Fault("unknown_url", { message: "No section of this dashboard has this name." });
+        return new Response(html, { headers: FRAGMENT_HEADERS });
       },
       {
         detail: shownAs("/api/state/view/{id}.html", {
@@ -194,7 +209,7 @@ export function stateRoutes(options: StateOptions): StateApi {
               in: "path",
               required: true,
               schema: idSchema,
-              description: "The plugin's id, `keys` or `usage`.",
+              description: "The id of a section, such as `workers` or `keys`, or of a plugin.",
             },
           ],
           responses: {
@@ -204,6 +219,7 @@ export function stateRoutes(options: StateOptions): StateApi {
         }),
       },
     )
+    .use(detailRoutes({ auth, plugins, ended: options.ended }))
     .use(actionRoutes({ auth, audit: options.audit, log: deps.log, mask, plugins, cluster: options.cluster }))
     .use(
       pageRoutes({

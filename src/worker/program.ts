@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { isServiceVerb, type ServiceVerb } from "../service/service-verb.ts";
 import type { Remark } from "../settings/former-names.ts";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Deps, Log } from "../system/deps.ts";
 import { systemIds } from "../system/ids.ts";
 import { createLog } from "../system/log.ts";
-import { createLogWriter, toStdout } from "../system/log-writer.ts";
+import { toLogFile } from "../system/log-file.ts";
+import { createLogWriter, toStdout, type Write } from "../system/log-writer.ts";
 import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
 import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
@@ -17,11 +19,12 @@ import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 /**
  * Runs a worker in this process: reads the settings, connects to the server and stops in order on SIGTERM or SIGINT.
- * `argv` begins after the program's name. With `doctor` as its first word it runs the doctor instead. Settings that are
- * not valid end the process with `EXIT_CONFIG`.
+ * `argv` begins after the program's name. With `doctor` as its first word it runs the doctor instead, and with `install`,
+ * `uninstall` or `status` it does that to a service. Settings that are not valid end the process with `EXIT_CONFIG`.
  */
 export function runWorker(argv: readonly string[]): void {
   if (argv[0] === "doctor") return void doctor(argv.slice(1));
+  if (isServiceVerb(argv[0])) return void service(argv[0], argv.slice(1));
   const loaded = loadWorkerSettings({
     argv,
     env: process.env,
@@ -42,6 +45,12 @@ export function runWorker(argv: readonly string[]): void {
   serve(loaded.config, loaded.remarks);
 }
 
+async function service(verb: ServiceVerb, argv: readonly string[]): Promise<void> {
+  // Loaded only on demand, as the doctor is.
+  const { runService } = await import("../service/program.ts");
+  await runService(verb, argv, process.env);
+}
+
 async function doctor(argv: readonly string[]): Promise<void> {
   surviveSignals();
   // Loaded only on demand: a worker that serves jobs does not need it.
@@ -54,7 +63,7 @@ async function doctor(argv: readonly string[]): Promise<void> {
 }
 
 function serve(settings: WorkerSettings, remarks: readonly Remark[]): void {
-  const writer = createLogWriter(systemClock, toStdout);
+  const writer = createLogWriter(systemClock, openLog(settings));
   process.on("exit", () => writer.flush());
   const log = createLog({
     level: settings.logLevel,
@@ -96,6 +105,18 @@ function serve(settings: WorkerSettings, remarks: readonly Remark[]): void {
   );
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
+}
+
+/** Opens where the log goes. Ends the process if that is a file that cannot be written. */
+function openLog({ logFile }: WorkerSettings): Write {
+  if (logFile === undefined) return toStdout;
+  try {
+    return toLogFile(logFile);
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+    process.stderr.write(`The settings are not valid:\n  - log_file: ${logFile} cannot be written (${reason})\n`);
+    process.exit(EXIT_CONFIG);
+  }
 }
 
 /** Starts the worker. Ends the process if its identity cannot be kept. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import type { ServerLoad } from "../../src/state/cluster-facts.ts";
 import { systemClock } from "../../src/system/clock.ts";
-import { painted, showPart } from "../support/browser.ts";
+import { painted, showSection } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import type { Config } from "../support/default-config.ts";
 import { ScriptedCluster } from "../support/scripted-cluster.ts";
@@ -79,22 +79,22 @@ describe("the page of a server in a cluster", () => {
     await server.worker({ worker_name: "attic gpu" });
     cluster.peer("b");
     cluster.beat("b", load(3));
-    const page = await open(server, "llm");
+    const page = await open(server, "workers");
     await page.waitForSelector("text=jobs of server a, which answers this page");
-    await page.locator("#tab-llm tbody tr", { hasText: "attic gpu" }).first().waitFor();
+    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "attic gpu" }).first().waitFor();
     await page.selectOption("#server", "b");
     await page.waitForSelector("text=Waiting for the state of server b");
     cluster.arrive("b", await textOf(server, "b", "cellar gpu"));
-    await page.locator("#tab-llm tbody tr", { hasText: "cellar gpu" }).first().waitFor();
+    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "cellar gpu" }).first().waitFor();
     await page.waitForSelector("text=jobs of server b, as received by server a");
-    expect(await page.locator("#tab-llm tbody tr", { hasText: "attic gpu" }).count()).toBe(0);
+    expect(await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "attic gpu" }).count()).toBe(0);
     expect(page.url()).toContain("?server=b#llm");
     await page.reload();
     await page.waitForSelector(".link.live");
     expect(await page.inputValue("#server")).toBe("b");
-    await page.locator("#tab-llm tbody tr", { hasText: "cellar gpu" }).first().waitFor();
+    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "cellar gpu" }).first().waitFor();
     await page.selectOption("#server", "");
-    await page.locator("#tab-llm tbody tr", { hasText: "attic gpu" }).first().waitFor();
+    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "attic gpu" }).first().waitFor();
     expect(page.url()).not.toContain("server=b");
   });
 
@@ -113,7 +113,7 @@ describe("the page of a server in a cluster", () => {
     const history = (await (await plotted).json()) as { samples: { requests: number[] } }; // the State API's format
     expect(history.samples.requests).toEqual([0, 7, 7]);
     await page.locator(".plot canvas").first().waitFor();
-    await page.click('header a[href="#llm"]');
+    await page.click('header a[href="#workers"]');
     await page.waitForSelector("text=/The server has not answered for \\d+ s; this is its last state/", {
       timeout: 15_000,
     });
@@ -172,14 +172,16 @@ test("the page of one server shows the jobs and workers of another one, and acts
   const answered = cluster.at("a").server.chat("m", { stream: true });
   const { id } = await worker.request();
   worker.head(id, 200, [["content-type", "text/event-stream"]], "data: 1\n\n");
-  const page = await open(cluster.at("a").server, "llm");
-  await showPart(page, "llm", "Jobs");
-  const job = page.locator("#tab-llm section[aria-label='Running and waiting jobs'] tbody tr");
+  const page = await open(cluster.at("a").server, "workers");
+  await showSection(page, "jobs");
+  const job = page.locator("#tab-jobs [data-plugin=llm] section[aria-label='Running and waiting jobs'] tbody tr");
   await job.locator("text=cellar").waitFor();
   await job.locator("text=on b").waitFor();
   await page.selectOption("#server", "b");
-  await showPart(page, "llm", "Workers");
-  const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "cellar gpu" });
+  await showSection(page, "workers");
+  const row = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", {
+    hasText: "cellar gpu",
+  });
   await row.locator("text=working").waitFor();
   await row.locator("button", { hasText: /^Drain$/ }).click();
   await page.locator("#ask button.main").click();

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import type { Deps } from "../../src/system/deps.ts";
-import { painted, showPart, signIn } from "../support/browser.ts";
+import { painted, showSection, signIn } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import type { Config } from "../support/default-config.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -49,24 +49,26 @@ describe("the sign-in page", () => {
 describe("the live page", () => {
   test("shows a worker when it connects, when it works, and no more when it has left", async () => {
     const server = start();
-    const page = await open(server, "llm");
-    await page.waitForSelector("#tab-llm >> text=No worker is connected");
+    const page = await open(server, "workers");
+    await page.waitForSelector("#tab-workers >> text=No worker is connected");
     const worker = await server.worker({ worker_name: "attic gpu", max_concurrency: 2 });
-    const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" });
+    const row = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", {
+      hasText: "attic gpu",
+    });
     await row.locator("text=idle").waitFor();
     const answer = server.chat("m", {}, { headers: { "x-request-id": "seen-job" } });
     const { id } = await worker.request();
     await row.locator("text=working").waitFor();
     expect(await row.locator("meter").first().getAttribute("aria-label")).toBe("1 of 2 slots in use");
-    await showPart(page, "llm", "Jobs");
-    await page.waitForSelector("#tab-llm >> text=seen-job");
+    await showSection(page, "jobs");
+    await page.waitForSelector("#tab-jobs >> text=seen-job");
     worker.answerJson(id, {});
     await answer;
-    await page.waitForSelector("#tab-llm >> text=No jobs are running or waiting");
-    await showPart(page, "llm", "Models");
-    await page.locator("#tab-llm tbody tr b", { hasText: /^m$/ }).first().waitFor();
+    await page.waitForSelector("#tab-jobs >> text=No jobs are running or waiting");
+    await showSection(page, "models");
+    await page.locator("#tab-models [data-plugin=llm] tbody tr b", { hasText: /^m$/ }).first().waitFor();
     await worker.close();
-    await showPart(page, "llm", "Workers");
+    await showSection(page, "workers");
     await row.waitFor({ state: "detached" });
   });
 
@@ -133,19 +135,19 @@ describe("the live page", () => {
 
 test("a worker's name is shown as text, whatever it contains", async () => {
   const server = start();
-  const page = await open(server, "llm");
+  const page = await open(server, "workers");
   const long = `model-${"x".repeat(290)}`;
   await server.worker({
     worker_name: `<img src=x onerror=alert(1)>`,
     models: [long, `"><script>alert(2)</script>`],
     agent_config: { os: `'" onmouseover=alert(3)` },
   });
-  await page.waitForSelector("#tab-llm >> text=<img src=x onerror=alert(1)>");
-  await showPart(page, "llm", "Models");
-  const names = page.locator("#tab-llm .part:visible tbody b");
+  await page.waitForSelector("#tab-workers >> text=<img src=x onerror=alert(1)>");
+  await showSection(page, "models");
+  const names = page.locator("#tab-models [data-plugin=llm] tbody b");
   await names.filter({ hasText: long }).waitFor();
   await names.filter({ hasText: `"><script>alert(2)</script>` }).waitFor();
-  expect(await page.locator("#tab-llm img, #tab-llm script").count()).toBe(0);
+  expect(await page.locator("#tab-models img, #tab-models script").count()).toBe(0);
   const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
   expect(overflow).toBeLessThanOrEqual(0);
 });
@@ -153,9 +155,11 @@ test("a worker's name is shown as text, whatever it contains", async () => {
 describe("an operator's action", () => {
   test("is carried out only after it has been confirmed", async () => {
     const server = start();
-    const page = await open(server, "llm");
+    const page = await open(server, "workers");
     const worker = await server.worker({ worker_name: "attic gpu", worker_id: "attic" });
-    const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" });
+    const row = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", {
+      hasText: "attic gpu",
+    });
     await row.locator("button", { hasText: "Drain" }).first().click();
     await page.waitForSelector("dialog[open] >> text=Drain this worker?");
     await page.keyboard.press("Escape");
@@ -176,10 +180,12 @@ describe("an operator's action", () => {
 
   test("drains and blocks a worker, which can be taken back while it is not connected", async () => {
     const server = start();
-    const page = await open(server, "llm");
+    const page = await open(server, "workers");
     const worker = await server.worker({ worker_name: "attic gpu", worker_id: "attic" });
-    const row = page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" });
-    const held = page.locator("#tab-llm section[aria-label='Drained and blocked workers']");
+    const row = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", {
+      hasText: "attic gpu",
+    });
+    const held = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Drained and blocked workers']");
     expect(await held.isVisible()).toBe(false);
     for (const action of ["Drain", "Block"]) {
       await row.locator("button", { hasText: new RegExp(`^${action}$`) }).click();
@@ -199,24 +205,24 @@ describe("an operator's action", () => {
 
   test("on a job cancels the job", async () => {
     const server = start();
-    const page = await open(server, "llm");
+    const page = await open(server, "workers");
     const worker = await server.worker();
     const answer = server.chat("m");
     await worker.request();
-    await showPart(page, "llm", "Jobs");
-    await page.locator("#tab-llm tbody button", { hasText: "Cancel" }).click();
+    await showSection(page, "jobs");
+    await page.locator("#tab-jobs [data-plugin=llm] tbody button", { hasText: "Cancel" }).click();
     await page.click("dialog button.main");
     expect((await answer).status).toBe(503);
-    await page.waitForSelector("#tab-llm >> text=No jobs are running or waiting");
+    await page.waitForSelector("#tab-jobs >> text=No jobs are running or waiting");
   });
 
   test("that fails shows the error in its dialog", async () => {
     const server = start();
-    const page = await open(server, "llm");
+    const page = await open(server, "workers");
     const worker = await server.worker({ worker_name: "going" });
-    await page.locator("#tab-llm tbody button", { hasText: "Disconnect" }).click();
+    await page.locator("#tab-workers [data-plugin=llm] tbody button", { hasText: "Disconnect" }).click();
     await worker.close();
-    await page.locator("#tab-llm tbody tr", { hasText: "going" }).waitFor({ state: "detached" });
+    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "going" }).waitFor({ state: "detached" });
     await page.click("dialog button.main");
     await page.waitForSelector("dialog[open] [role=alert] >> text=No worker with this id");
     pages.complaints.splice(0); // The browser's word on the 404.
@@ -231,18 +237,18 @@ describe("a table of five hundred workers", () => {
         server.worker({ worker_name: `gpu-${at}`, models: [`model-${at % 7}`], max_concurrency: (at % 9) + 1 }),
       ),
     );
-    const page = await open(server, "llm");
-    const rows = page.locator("#tab-llm .part:visible tbody tr");
-    await page.waitForSelector("#tab-llm >> text=page 1 of 10");
+    const page = await open(server, "workers");
+    const rows = page.locator("#tab-workers [data-plugin=llm] tbody tr");
+    await page.waitForSelector("#tab-workers >> text=page 1 of 10");
     expect(await rows.count()).toBe(50);
-    await page.locator("#tab-llm .pager:visible button", { hasText: "Next" }).click();
-    await page.waitForSelector("#tab-llm >> text=page 2 of 10");
+    await page.locator("#tab-workers .pager:visible button", { hasText: "Next" }).click();
+    await page.waitForSelector("#tab-workers >> text=page 2 of 10");
     await page.fill("#llm-workers-filter", "gpu-499");
-    await page.locator("#tab-llm .part:visible tbody tr b", { hasText: "gpu-499" }).waitFor();
+    await page.locator("#tab-workers [data-plugin=llm] tbody tr b", { hasText: "gpu-499" }).waitFor();
     expect(await rows.count()).toBe(1);
     await page.fill("#llm-workers-filter", "");
     await page.selectOption("#llm-workers-facet", "model-3");
-    await page.locator("#tab-llm .part:visible .tools", { hasText: "71 of 500" }).waitFor();
+    await page.locator("#tab-workers [data-plugin=llm] .tools", { hasText: "71 of 500" }).waitFor();
 
     await page.evaluate(`
       window.longTasks = [];

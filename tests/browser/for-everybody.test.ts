@@ -12,7 +12,19 @@ import { API_KEY, TestServer } from "../support/test-server.ts";
 
 setDefaultTimeout(60_000);
 
-const TABS = ["overview", "llm", "asr", "mcp", "transfer", "keys", "usage"] as const;
+const TABS = [
+  "overview",
+  "workers",
+  "models",
+  "jobs",
+  "mcp",
+  "transfers",
+  "keys",
+  "usage",
+  "playground",
+  "add",
+  "use",
+] as const;
 const PHONE = { width: 390, height: 844 };
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
@@ -55,7 +67,7 @@ describe("the dashboard is accessible", () => {
     await page.evaluate(AXE);
     for (const tab of TABS) {
       await page.click(`header a[href="#${tab}"]`);
-      const buttons = await page.locator(`#tab-${tab} .parts button`).all();
+      const buttons = await page.locator(`#tab-${tab} .parts button, #tab-${tab}.tab .playground .picks button`).all();
       const parts = buttons.length === 0 ? [undefined] : buttons;
       for (const part of parts) {
         await part?.click();
@@ -105,7 +117,7 @@ describe("the dashboard is accessible", () => {
   test("by keyboard alone, for opening a tab, sorting a column, and opening and closing a dialog", async () => {
     const page = await open();
     await signIn(page, server.url);
-    await page.focus('header a[href="#llm"]');
+    await page.focus('header a[href="#workers"]');
     await page.keyboard.press("Enter");
     await page.focus("#llm-workers-filter");
     const reach = async (text: string): Promise<void> => {
@@ -117,7 +129,7 @@ describe("the dashboard is accessible", () => {
     };
     await reach("Load");
     await page.keyboard.press("Enter");
-    expect(await page.locator("#tab-llm .part:visible th", { hasText: "Load" }).getAttribute("aria-sort")).toBe(
+    expect(await page.locator("#tab-workers [data-plugin=llm] th", { hasText: "Load" }).getAttribute("aria-sort")).toBe(
       "ascending",
     );
     await reach("Drain");

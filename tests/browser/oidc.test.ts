@@ -102,15 +102,20 @@ describe("the dashboard of a viewer", () => {
       await page.goto(`${server.url}/state`);
       await page.click("text=Sign in with localhost");
       await page.waitForSelector(".link.live");
-      await page.click('header a[href="#llm"]');
-      await page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" }).waitFor();
-      const buttons = ["Drain", "Disconnect", "Block", "Try it"].map((name) =>
-        page.locator("#tab-llm button", { hasText: name }).first().isVisible(),
+      await page.click('header a[href="#workers"]');
+      await page
+        .locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" })
+        .waitFor();
+      const buttons = ["Drain", "Disconnect", "Block"].map((name) =>
+        page.locator("#tab-workers button", { hasText: name }).first().isVisible(),
+      );
+      const links = ["Playground", "Add a worker"].map((name) =>
+        page.locator("header a", { hasText: name }).isVisible(),
       );
       const isMarked = page.locator("header .badge", { hasText: "viewer" }).isVisible();
-      return Promise.all([...buttons, isMarked]);
+      return Promise.all([...buttons, ...links, isMarked]);
     };
-    expect(await offered("gpu-admins")).toEqual([true, true, true, true, false]);
-    expect(await offered("gpu-viewers")).toEqual([false, false, false, false, true]);
+    expect(await offered("gpu-admins")).toEqual([true, true, true, true, true, false]);
+    expect(await offered("gpu-viewers")).toEqual([false, false, false, false, false, true]);
   });
 });

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { createHash, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { BrowserContextOptions, Page } from "playwright-core";
+import { type AskingProgram, askForAccess } from "../support/authorization-request.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import { MCP_JSON, McpServer } from "../support/mcp-server.ts";
 import type { NativeWorker } from "../support/native-worker.ts";
@@ -20,7 +20,7 @@ interface Site {
   /** The address at which the program waits for its code. */
   readonly callback: string;
   /** Registers a program and returns where it sends its user, and its verifier. */
-  ask(name: string): Promise<{ readonly url: string; readonly clientId: string; readonly verifier: string }>;
+  ask(name: string): Promise<AskingProgram>;
 }
 
 /** A server with a connector relay, and a program on this machine that wants to use it. */
@@ -39,25 +39,7 @@ async function start(): Promise<Site> {
     server,
     relay,
     callback,
-    async ask(name) {
-      const registered = await fetch(`${server.url}/register`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ client_name: name, redirect_uris: [callback], token_endpoint_auth_method: "none" }),
-      });
-      const { client_id: clientId } = (await registered.json()) as { client_id: string }; // RFC 7591
-      const verifier = randomBytes(32).toString("base64url");
-      const query = new URLSearchParams({
-        response_type: "code",
-        client_id: clientId,
-        redirect_uri: callback,
-        state: "the-state",
-        code_challenge: createHash("sha256").update(verifier).digest("base64url"),
-        code_challenge_method: "S256",
-        resource: `${server.url}/api/mcp/id/files/mcp`,
-      });
-      return { url: `${server.url}/authorize?${query}`, clientId, verifier };
-    },
+    ask: (name) => askForAccess(server.url, { relay: "files", redirectUri: callback, name }),
   };
 }
 

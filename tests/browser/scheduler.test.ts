@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
-import { painted, showPart } from "../support/browser.ts";
+import { painted, showSection } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import { eventually } from "../support/eventually.ts";
 import { NativeWorker } from "../support/native-worker.ts";
@@ -66,24 +66,29 @@ test("the overview lists who waits and who is served, and a full pool beside an 
 });
 
 test("a plugin's page names loaded models, workers that are out, and whose jobs wait and run where", async () => {
-  const page = await open("llm");
-  const worker = (name: string) => page.locator("#tab-llm section[aria-label='Workers'] tbody tr", { hasText: name });
+  const page = await open("workers");
+  const worker = (name: string) =>
+    page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", { hasText: name });
   await worker("broken box").locator(".badge", { hasText: /^out$/ }).waitFor();
   expect(await worker("broken box").textContent()).toContain("n: status 500");
   expect(await worker("sound box").locator(".badge", { hasText: /^out$/ }).count()).toBe(0);
   expect(await worker("busy box").textContent()).toContain("loaded: m");
-  await showPart(page, "llm", "Models");
+  await showSection(page, "models");
   const model = (name: string) =>
-    page.locator("#tab-llm section[aria-label='Models'] tbody tr", { has: page.locator("b", { hasText: name }) });
+    page.locator("#tab-models [data-plugin=llm] section[aria-label='Models'] tbody tr", {
+      has: page.locator("b", { hasText: name }),
+    });
   expect(await model("m").locator("td[data-label=Waiting]").textContent()).toContain("2 × api-key:1");
   expect(await model("m").textContent()).toContain("loaded on 1");
   expect(await model("spare").textContent()).toContain("loaded on 0");
   expect(await model("n").textContent()).toContain("1 out");
-  await showPart(page, "llm", "Jobs");
-  const running = page.locator("#tab-llm .part:visible tbody tr", { hasText: "running" });
+  await showSection(page, "jobs");
+  const running = page.locator("#tab-jobs [data-plugin=llm] tbody tr", { hasText: "running" });
   expect(await running.textContent()).toContain("only worker");
   expect(await running.locator("td[data-label=Caller]").textContent()).toContain("api-key:1");
-  expect(await page.locator("#tab-llm .part:visible td[data-label=Caller]", { hasText: "api-key:2" }).count()).toBe(1);
+  expect(
+    await page.locator("#tab-jobs [data-plugin=llm] td[data-label=Caller]", { hasText: "api-key:2" }).count(),
+  ).toBe(1);
 });
 
 interface Violation {
@@ -105,9 +110,8 @@ test.each([
     expect(await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")).toBe(0);
   };
   await check();
-  await page.click('header a[href="#llm"]');
-  for (const part of ["Workers", "Models", "Jobs"]) {
-    await showPart(page, "llm", part);
+  for (const section of ["workers", "models", "jobs"]) {
+    await showSection(page, section);
     await check();
   }
 });

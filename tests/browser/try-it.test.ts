@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaul
 import type { Browser, Page } from "playwright-core";
 import { startSampleBackend } from "../../src/demo/sample-backend.ts";
 import { startSampleMcp } from "../../src/demo/sample-mcp.ts";
-import { launchBrowser, openPage, showPart, signIn, type Watched } from "../support/browser.ts";
+import { launchBrowser, openPage, signIn, type Watched } from "../support/browser.ts";
+import { eventually } from "../support/eventually.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 import { startTestWorker } from "../support/test-worker.ts";
 
@@ -49,9 +50,10 @@ afterEach(async () => {
   expect(complaints).toEqual([]);
 });
 
-async function openPanel(tab: string): Promise<void> {
-  await signIn(page, server.url, tab);
-  await showPart(page, tab, "Try it");
+async function openPanel(panel: string): Promise<void> {
+  await signIn(page, server.url);
+  await page.goto(`${server.url}/state#playground?panel=${panel}`);
+  await page.waitForSelector(`[data-panel=${panel}]`);
 }
 
 /** Runs the panel's command as if it had been pasted into a shell. */
@@ -59,7 +61,7 @@ async function runLine(panel: string, directory = "."): Promise<string> {
   const line = await page.locator(`${panel} .curl code`).textContent();
   const shell = Bun.spawn(["sh", "-c", `${line} -sS`], {
     cwd: directory,
-    env: { PATH: process.env["PATH"], API_KEY, AUTH_TOKEN: "relay-token" },
+    env: { PATH: process.env["PATH"], MOORAGE_KEY: API_KEY, AUTH_TOKEN: "relay-token" },
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -69,8 +71,8 @@ async function runLine(panel: string, directory = "."): Promise<string> {
 }
 
 test("the chat panel streams an answer, and a button stops it", async () => {
-  await openPanel("llm");
-  const chat = '[x-data="chat"]';
+  await openPanel("chat");
+  const chat = "[data-panel=chat]";
   await page.fill("#chat-draft", "What floats?");
   expect(await runLine(chat)).toContain("data: [DONE]");
   await page.click(`${chat} button.main`);
@@ -87,7 +89,7 @@ test("the chat panel streams an answer, and a button stops it", async () => {
   await page.click(`${chat} button.main`);
   await page.locator(`${chat} .message.assistant`).nth(1).locator("text=This").waitFor();
   await page.locator(`${chat} button`, { hasText: "Stop" }).click();
-  await page.locator(`${chat} button:disabled`, { hasText: "Stop" }).waitFor();
+  await page.locator(`${chat} button`, { hasText: "Stop" }).waitFor({ state: "hidden" });
   expect((await page.locator(`${chat} .message.assistant`).nth(1).textContent())?.length).toBeLessThan(3000);
   // The newest text is visible unless the reader has scrolled up.
   const log = page.locator("#chat-messages");
@@ -96,19 +98,72 @@ test("the chat panel streams an answer, and a button stops it", async () => {
   expect(await toGo()).toBeLessThan(40);
 });
 
+test("the chat panel lays out Markdown, and shows HTML as text", async () => {
+  await openPanel("chat");
+  const chat = "[data-panel=chat]";
+  const answer = page.locator(`${chat} .message.assistant .said`);
+  await page.fill(
+    "#chat-draft",
+    "**bold** `code` <img src=x onerror=alert(1)> [bad](javascript:alert(1)) [good](https://example.com) ![pic](https://example.com/a.png)",
+  );
+  await page.click(`${chat} button.main`);
+  await page.locator(`${chat} [role=status]`, { hasText: "tokens/s" }).waitFor();
+  await answer.locator("strong", { hasText: "bold" }).waitFor();
+  await answer.locator("code", { hasText: "code" }).waitFor();
+  expect(await answer.textContent()).toContain("<img src=x onerror=alert(1)>");
+  const links = await answer.locator("a").evaluateAll((all) => all.map((each) => each.getAttribute("href")));
+  expect(links).toEqual(["https://example.com", "https://example.com/a.png"]);
+  expect(await answer.locator("img").count()).toBe(0);
+  // Who answers is called by the model's name.
+  await page.locator(`${chat} .message.assistant > b`, { hasText: "moorage-sample-chat" }).waitFor();
+});
+
+test("the chat panel offers chat models only, and sends the settings", async () => {
+  await openPanel("chat");
+  expect(await page.locator("#chat-model option").allTextContents()).toEqual(["moorage-sample-chat"]);
+  await page.click("text=Settings");
+  await page.fill("#chat-system", "Answer in rhymes.");
+  await page.fill("#chat-temperature", "0.2");
+  await page.fill("#chat-max-tokens", "3");
+  const line = await page.locator("[data-panel=chat] .curl code").textContent();
+  expect(line).toContain(
+    '"temperature":0.2,"max_tokens":3,"messages":[{"role":"system","content":"Answer in rhymes."}',
+  );
+  await page.click("[data-panel=chat] button.main");
+  await page.locator("[data-panel=chat] [role=status]", { hasText: "first text after" }).waitFor();
+  expect((await page.locator(".message.assistant .said").textContent())?.split(" ").length).toBeLessThan(6);
+});
+
+test("panels without a worker offer nothing but the way to add one", async () => {
+  const empty = new TestServer({ plugins: ["llm", "asr", "mcp", "transfer"] });
+  try {
+    await signIn(page, empty.url, "playground");
+    for (const panel of ["Chat", "Embeddings", "Speech", "MCP tools"]) {
+      await page.locator(".playground .picks button", { hasText: panel }).click();
+      await page.locator("[data-panel]:visible >> text=Add a worker").waitFor();
+      expect(
+        await page.locator("[data-panel]:visible button:visible, [data-panel]:visible select:visible").count(),
+      ).toBe(0);
+    }
+    await eventually(() => page.url().includes("#playground?panel=mcp"), "the address names the panel");
+  } finally {
+    await empty.stop();
+  }
+});
+
 test("the embedding panel compares two texts", async () => {
-  await openPanel("llm");
-  const embed = '[x-data="embed"]';
+  await openPanel("embeddings");
+  const embed = "[data-panel=embeddings]";
   expect(await page.inputValue("#embed-model")).toBe("moorage-sample-embed");
   await page.click(`${embed} button.main`);
-  await page.locator(`${embed} output`, { hasText: /\d+ % similar/ }).waitFor();
+  await page.locator(`${embed} output`, { hasText: /Cosine similarity [\d.]+/ }).waitFor();
   expect(JSON.parse(await runLine(embed)).data).toHaveLength(2);
 });
 
 describe("the transcription panel", () => {
   test("transcribes a file", async () => {
-    await openPanel("asr");
-    const panel = '[x-data="transcribe"]';
+    await openPanel("speech");
+    const panel = "[data-panel=speech]";
     await page.setInputFiles("#transcribe-file", "docs/sample.wav");
     await page.click(`${panel} button.main`);
     await page.locator(`${panel} .result`, { hasText: "seconds" }).waitFor();
@@ -116,13 +171,13 @@ describe("the transcription panel", () => {
   });
 
   test("records from the microphone and transcribes the recording", async () => {
-    await openPanel("asr");
-    const panel = '[x-data="transcribe"]';
+    await openPanel("speech");
+    const panel = "[data-panel=speech]";
     await page.locator(`${panel} button`, { hasText: "Record" }).click();
     await page.locator(`${panel} button`, { hasText: "Stop recording" }).waitFor();
     await Bun.sleep(500); // Real time: a recording is as long as it takes.
     await page.locator(`${panel} button`, { hasText: "Stop recording" }).click();
-    await page.locator(`${panel} [role=status]`, { hasText: "recording." }).waitFor();
+    await page.locator(`${panel} .chosen`, { hasText: "recording." }).waitFor();
     await page.click(`${panel} button.main`);
     await page.locator(`${panel} .result`, { hasText: "sample" }).waitFor();
   });
@@ -130,7 +185,7 @@ describe("the transcription panel", () => {
 
 test("the MCP panel lists a tool and calls it through a form", async () => {
   await openPanel("mcp");
-  const panel = '[x-data="mcp"]';
+  const panel = "[data-panel=mcp]";
   await page.selectOption("#mcp-relay", "tools");
   await page.locator(`${panel} button`, { hasText: "List tools" }).click();
   await page.locator(`${panel} [role=alert]`, { hasText: "requires its token" }).waitFor();
@@ -147,20 +202,20 @@ test("the MCP panel lists a tool and calls it through a form", async () => {
 
 test("the transfer panel sends a file to the reader that runs the command line", async () => {
   await openPanel("transfer");
-  const panel = '[x-data="transfer"]';
+  const panel = "[data-panel=transfer]";
   await page.setInputFiles("#transfer-file", {
     name: "notes.txt",
     mimeType: "text/plain",
     buffer: Buffer.from("ahoy"),
   });
   await page.click(`${panel} button.main`);
-  await page.locator(`${panel} [role=status]`, { hasText: "Waiting for the reader" }).waitFor();
+  await page.locator(`${panel} [role=status]`, { hasText: "Waiting for the other side" }).waitFor();
   const directory = `${import.meta.dir}/../../node_modules/.cache/try-it-${process.pid}`;
   await Bun.$`mkdir -p ${directory}`;
   try {
     await runLine(panel, directory);
     expect(await Bun.file(`${directory}/notes.txt`).text()).toBe("ahoy");
-    await page.locator(`${panel} [role=status]`, { hasText: "The transfer is complete." }).waitFor();
+    await page.locator(`${panel} [role=status]`, { hasText: "The other side has all of it." }).waitFor();
   } finally {
     await Bun.$`rm -r ${directory}`;
   }
@@ -168,14 +223,15 @@ test("the transfer panel sends a file to the reader that runs the command line",
 
 test("the transfer panel takes back a file that nobody has read yet", async () => {
   await openPanel("transfer");
-  const panel = '[x-data="transfer"]';
+  const panel = "[data-panel=transfer]";
   await page.setInputFiles("#transfer-file", { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("ahoy") });
   await page.click(`${panel} button.main`);
-  await page.locator(`${panel} [role=status]`, { hasText: "Waiting for the reader" }).waitFor();
+  await page.locator(`${panel} [role=status]`, { hasText: "Waiting for the other side" }).waitFor();
   const line = await page.locator(`${panel} .curl code`).textContent();
   const channel = line?.match(/api\/transfer\/([\w-]+)/)?.[1] ?? "no channel in the line";
   await page.locator(`${panel} button`, { hasText: "Stop" }).click();
   await page.locator(`${panel} [role=status]`, { hasText: "Stopped" }).waitFor();
   // A command that names the channel would wait for a writer that is gone.
+  expect(await page.locator(`${panel} .curl`).isVisible()).toBe(false);
   expect(await page.locator(`${panel} .curl code`).textContent()).not.toContain(channel);
 });

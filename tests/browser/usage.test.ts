@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { showPart, signIn } from "../support/browser.ts";
+import { showSection, signIn } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import { TestServer } from "../support/test-server.ts";
 
@@ -93,9 +93,9 @@ test("requests that have ended are listed with caller, worker, reason and tokens
   const { id } = await worker.request();
   worker.answerJson(id, { error: { message: "out of memory" } }, 500);
   expect((await failing).status).toBe(500);
-  const page = await pages.openTab(server.url, "llm");
-  await showPart(page, "llm", "Jobs");
-  const rows = page.locator("#tab-llm section[aria-label='Recent requests'] tbody tr");
+  const page = await pages.openTab(server.url, "workers");
+  await showSection(page, "jobs");
+  const rows = page.locator("#tab-jobs [data-plugin=llm] section[aria-label='Recent requests'] tbody tr");
   await rows.filter({ hasText: "1000 in, 200 out" }).first().waitFor();
   expect(await rows.count()).toBe(4);
   await page.selectOption("#llm-past-outcome", "failed");

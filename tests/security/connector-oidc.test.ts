@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { createHash, randomBytes } from "node:crypto";
+import { askForAccess } from "../support/authorization-request.ts";
 import type { Config } from "../support/default-config.ts";
 import { McpServer } from "../support/mcp-server.ts";
 import { MockIssuer } from "../support/mock-issuer.ts";
@@ -34,26 +34,10 @@ const post = (path: string, fields: Record<string, string>, cookies = new Cookie
 
 /** Opens the page of consent in a browser. */
 async function open() {
-  const answer = await fetch(`${server.url}/register`, {
-    method: "POST",
-    body: JSON.stringify({ redirect_uris: [REDIRECT_URI], token_endpoint_auth_method: "none" }),
-    headers: { "content-type": "application/json" },
-  });
-  const { client_id: clientId } = (await answer.json()) as { client_id: string }; // RFC 7591
-  const verifier = randomBytes(32).toString("base64url");
-  const resource = `${server.url}/api/mcp/id/tools/mcp`;
+  const { url, ...asking } = await askForAccess(server.url, { relay: "tools", redirectUri: REDIRECT_URI });
   const cookies = new Cookies();
-  const parameters = new URLSearchParams({
-    response_type: "code",
-    client_id: clientId,
-    redirect_uri: REDIRECT_URI,
-    code_challenge: createHash("sha256").update(verifier).digest("base64url"),
-    code_challenge_method: "S256",
-    resource,
-    state: "s",
-  });
-  const page = cookies.take(await fetch(`${server.url}/authorize?${parameters}`));
-  return { clientId, verifier, resource, cookies, html: await page.text() };
+  const page = cookies.take(await fetch(url));
+  return { ...asking, cookies, html: await page.text() };
 }
 
 /** Chooses the issuer on the page and signs in there. Returns the URL to which it sends the browser back. */

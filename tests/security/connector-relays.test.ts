@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { createHash, randomBytes } from "node:crypto";
+import { askForAccess } from "../support/authorization-request.ts";
 import { McpServer } from "../support/mcp-server.ts";
 import { signInAt } from "../support/sign-in.ts";
 import { API_KEY } from "../support/test-server.ts";
@@ -20,24 +20,11 @@ function start(): McpServer {
 
 /** Lets a program in to a relay by the page of consent, and returns its access token. */
 async function tokenFor(server: McpServer, relayId: string): Promise<string> {
-  const json = { "content-type": "application/json" };
-  const registered = await fetch(`${server.url}/register`, {
-    method: "POST",
-    headers: json,
-    body: JSON.stringify({ redirect_uris: [CALLBACK], token_endpoint_auth_method: "none" }),
+  const { url, clientId, verifier, resource } = await askForAccess(server.url, {
+    relay: relayId,
+    redirectUri: CALLBACK,
   });
-  const { client_id: clientId } = (await registered.json()) as { client_id: string }; // RFC 7591
-  const verifier = randomBytes(32).toString("base64url");
-  const resource = `${server.url}/api/mcp/id/${relayId}/mcp`;
-  const asked = new URLSearchParams({
-    response_type: "code",
-    client_id: clientId,
-    redirect_uri: CALLBACK,
-    code_challenge: createHash("sha256").update(verifier).digest("base64url"),
-    code_challenge_method: "S256",
-    resource,
-  });
-  const { callback } = await signInAt(`${server.url}/authorize?${asked}`, { key: API_KEY });
+  const { callback } = await signInAt(url, { key: API_KEY });
   const exchanged = await fetch(`${server.url}/token`, {
     method: "POST",
     body: new URLSearchParams({

@@ -57,7 +57,7 @@ export async function signIn(page: Page, url: string, tab = "overview"): Promise
   await page.fill("#key", API_KEY);
   await page.click("button[type=submit]");
   await page.waitForSelector(".link.live");
-  if (tab !== "overview") await page.click(`header a[href="#${tab}"]`);
+  if (tab !== "overview") await showSection(page, tab);
 }
 
 /** Resolves when the browser has painted the current state of the page. */
@@ -66,7 +66,12 @@ export async function painted(page: Page): Promise<void> {
   await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
 }
 
-/** Shows a part of the open tab: Workers, Models, Jobs or Try it. */
+/** Opens a section of the dashboard from the navigation. */
+export async function showSection(page: Page, section: string): Promise<void> {
+  await page.click(`header nav a[href="#${section}"]`);
+}
+
+/** Shows a part of the open tab, such as Calls. */
 export async function showPart(page: Page, tab: string, part: string): Promise<void> {
   await page.locator(`#tab-${tab} .parts button`, { hasText: part }).click();
 }

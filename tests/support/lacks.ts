@@ -22,6 +22,7 @@ const program = (name: string, from = name): Need => ({
 
 /** The programs that tests start. */
 export const PROGRAMS = {
+  busybox: program("busybox"),
   caddy: program("caddy"),
   flite: program("flite"),
   nats: {
@@ -43,9 +44,11 @@ export const PROGRAMS = {
     package: "pocketsphinx-en-us",
   },
   prometheus: program("prometheus"),
+  pwsh: { ...program("pwsh"), mayLack: "Debian has no package of it" },
   python: program("python3", "python3-venv"),
   promtool: program("promtool", "prometheus"),
   tinyproxy: program("tinyproxy"),
+  zsh: program("zsh"),
 } as const satisfies Readonly<Record<string, Need>>;
 
 /**

@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from "node:crypto";
 import { Fault } from "../../src/errors.ts";
 import { createVisit, type Visit } from "../../src/http/visit.ts";
 import type { ConnectorRelay, Holder, HolderAccess } from "../../src/oauth/connector.ts";
@@ -7,6 +6,7 @@ import { createEndpoints } from "../../src/oauth/endpoints.ts";
 import { OAuth, type OAuthOptions } from "../../src/oauth/oauth.ts";
 import { oauthRoutes } from "../../src/oauth/routes.ts";
 import { silentLog } from "../../src/system/log.ts";
+import { authorizationRequest } from "./authorization-request.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 export const ORIGIN = "http://127.0.0.1";
@@ -147,18 +147,9 @@ export class OAuthRig {
   /** Opens the page of consent. `more` changes the parameters of the request; an empty one is left out. */
   async open(more: Record<string, string> = {}): Promise<Begun & { readonly page: Response }> {
     const clientId = more["client_id"] ?? (await this.register());
-    const verifier = randomBytes(32).toString("base64url");
     const resource = `${ORIGIN}/api/mcp/id/files/mcp`;
-    const parameters = {
-      response_type: "code",
-      client_id: clientId,
-      redirect_uri: REDIRECT_URI,
-      code_challenge: createHash("sha256").update(verifier).digest("base64url"),
-      code_challenge_method: "S256",
-      resource,
-      state: "the-state",
-      ...more,
-    };
+    const { verifier, parameters: usual } = authorizationRequest(clientId, REDIRECT_URI, resource);
+    const parameters = { ...usual, resource, ...more };
     const given = Object.entries(parameters).filter(([, value]) => value !== "");
     const cookies = new Cookies();
     const page = cookies.take(await this.handle(`/authorize?${new URLSearchParams(given)}`));

@@ -3,6 +3,7 @@ import type { App } from "../../src/app/contract.ts";
 import { createApp } from "../../src/app.ts";
 import type { IdentityProvider } from "../../src/auth/identity-provider.ts";
 import { configuredKeys, type KeySources } from "../../src/auth/keys.ts";
+import type { Pack } from "../../src/join/package.ts";
 import type { OpenedKeys } from "../../src/keys/open-keys.ts";
 import { type Listening, listen } from "../../src/listen.ts";
 import { openIssuer } from "../../src/oidc/issuer.ts";
@@ -25,7 +26,7 @@ export class TestServer {
   readonly listening: Listening;
   readonly url: string;
 
-  /** `keys` replaces the keys that the configuration lists, and `opened` are those beside them. The server closes `cluster`. */
+  /** `keys` replaces the keys that the configuration lists, and `opened` are those beside them. The server closes `cluster`, and hands out what `pack` makes. */
   constructor(
     overrides: Partial<Config> = {},
     deps: Partial<Deps> = {},
@@ -33,6 +34,7 @@ export class TestServer {
     keys: (config: Config) => KeySources = configuredKeys,
     cluster?: AppCluster,
     opened?: OpenedKeys,
+    pack?: Pack,
   ) {
     this.config = defaultConfig(
       {
@@ -55,6 +57,7 @@ export class TestServer {
       cluster,
       keys: opened,
       identity,
+      pack,
     });
     this.listening = listen(this.app, this.config);
     this.url = this.listening.url;

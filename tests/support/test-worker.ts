@@ -16,6 +16,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     clientKeys: ["test-client-key"],
     joinToken: undefined,
     stateFile: undefined,
+    isStateFileNamed: false,
     name: "test worker",
     id: undefined,
     backend: undefined,
@@ -51,6 +52,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     requestTimeoutMs: 30_000,
     logLevel: "info",
     logFormat: "json",
+    logFile: undefined,
     ...overrides,
   };
   if (!settings.kinds.includes("mcp") || settings.relays.length > 0) return settings;

@@ -12,10 +12,10 @@ import { registerLater } from "./later.ts";
 import { createOperator } from "./operator.ts";
 import { registerPlots } from "./plots.ts";
 import { chosenInAddress, createPoolStore, follow, type PoolStore } from "./pool-store.ts";
+import { type RouteStore, registerRoute } from "./route.ts";
 import { registerSeen } from "./seen.ts";
 import { ServerRates } from "./server-rates.ts";
 import { createTable } from "./tables.ts";
-import { createTabs } from "./tabs.ts";
 import { createThemeSwitch } from "./theme-switch.ts";
 import { poolsInUse, queueText, verdictOf } from "./verdict.ts";
 
@@ -30,7 +30,8 @@ const pool = (): PoolStore => Alpine.store<PoolStore>("pool");
 Alpine.store("pool", createPoolStore(boot, bootCluster, bootCluster === null ? "" : chosenInAddress()));
 Alpine.store("operator", createOperator());
 Alpine.magic("format", () => format);
-Alpine.data("tabs", createTabs("overview"));
+registerRoute(Alpine);
+Alpine.data("shell", createShell);
 Alpine.data("parts", createParts);
 Alpine.data("table", createTable(pool));
 Alpine.data("theme", createThemeSwitch);
@@ -108,6 +109,19 @@ function callersOnce() {
     const { plugins } = pool();
     if (known?.plugins !== plugins) known = { plugins, rows: callersOf(plugins) };
     return known.rows;
+  };
+}
+
+/** The frame around all sections. */
+function createShell() {
+  const route = (): RouteStore => Alpine.store<RouteStore>("route");
+  return {
+    isOpen: (section: string) => route().is(section),
+    /** For `aria-current`. */
+    current: (section: string) => (route().is(section) ? "page" : "false"),
+    /** Whether the section lists the workers or jobs of one server. */
+    isOfOneServer: () => !["overview", "keys", "usage", "add", "use"].includes(route().section),
+    skip: () => document.getElementById("main")?.focus(),
   };
 }
 

@@ -1,12 +1,16 @@
 /** How long the button says "Copied". */
 const COPIED_MS = 1500;
 
-/** `x-data="copy"` around a button whose `copyText(text)` copies a text to the clipboard. */
+/**
+ * `x-data="copy"` around a button whose `copyText(text)` copies a text to the clipboard. Elements around it get the event
+ * `copied`.
+ */
 export function createCopy() {
   return {
     isCopied: false,
     async copyText(text: string): Promise<void> {
       await copy(text);
+      (this as unknown as { $dispatch(name: string): void }).$dispatch("copied"); // Alpine adds it
       this.isCopied = true;
       window.setTimeout(() => {
         this.isCopied = false;
@@ -15,9 +19,15 @@ export function createCopy() {
   };
 }
 
-/** Copies a text. Browsers have a clipboard for pages with TLS only; on others a selection is copied. */
+/** Copies a text. Browsers have a clipboard for pages with TLS only, and may deny it; a selection is copied then. */
 async function copy(text: string): Promise<void> {
-  if (window.isSecureContext) return navigator.clipboard.writeText(text);
+  if (window.isSecureContext) {
+    try {
+      return await navigator.clipboard.writeText(text);
+    } catch {
+      // The viewer or the browser denies it.
+    }
+  }
   const field = document.createElement("textarea");
   field.value = text;
   field.className = "unseen";

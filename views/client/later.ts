@@ -9,8 +9,14 @@ interface LaterModule {
 }
 
 const MODULES: Readonly<Record<string, () => Promise<LaterModule>>> = {
+  workers: () => import("./plugin-page.ts"),
+  models: () => import("./plugin-page.ts"),
+  jobs: () => import("./plugin-page.ts"),
+  playground: () => import("./playground-page.ts"),
   keys: () => import("./keys-page.ts"),
   usage: () => import("./usage-page.ts"),
+  add: () => import("./connect-page.ts"),
+  use: () => import("./connect-page.ts"),
 };
 
 /** Loads the module of a section. Those of plugins share one. */

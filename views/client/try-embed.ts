@@ -1,5 +1,8 @@
 import { assertOk, messageOf } from "./answers.ts";
 import { curlLine } from "./curl.ts";
+import { settledModel } from "./model-choice.ts";
+import { embeddingModels, type ModelRow } from "./model-kinds.ts";
+import { askedModel, listOf, type PanelTools } from "./playground.ts";
 import { apiHeaders, keyVariable } from "./try-token.ts";
 import { cosine } from "./vectors.ts";
 
@@ -8,8 +11,8 @@ interface Embeddings {
 }
 
 /** Two texts and their similarity by a model. */
-export function createEmbed() {
-  return {
+export function createEmbed({ pool, route }: PanelTools) {
+  return () => ({
     model: "",
     first: "a ship in the harbour",
     second: "a boat at its mooring",
@@ -17,10 +20,11 @@ export function createEmbed() {
     dimensions: 0,
     isRunning: false,
     problem: "",
-    /** Picks a model that looks like an embedding model by its name. */
-    suggested(models: readonly { readonly name: string }[]): string {
-      const likely = models.find(({ name }) => /embed|bge|gte|minilm|\be5/i.test(name));
-      return (likely ?? models[0])?.name ?? "";
+    choices(): readonly ModelRow[] {
+      return embeddingModels(listOf<ModelRow>(pool(), "llm", "models"));
+    },
+    settle(): void {
+      this.model = settledModel(this.choices(), { chosen: this.model, asked: askedModel(route(), "embeddings") });
     },
     request() {
       return { model: this.model, input: [this.first, this.second] };
@@ -33,8 +37,8 @@ export function createEmbed() {
         json: this.request(),
       });
     },
-    percent(): string {
-      return this.similarity === null ? "–" : `${Math.round(this.similarity * 100)} %`;
+    similarityText(): string {
+      return this.similarity === null ? "–" : this.similarity.toFixed(2);
     },
     async embed(): Promise<void> {
       Object.assign(this, { isRunning: true, problem: "", similarity: null });
@@ -52,5 +56,5 @@ export function createEmbed() {
         this.isRunning = false;
       }
     },
-  };
+  });
 }

@@ -1,4 +1,5 @@
 import { assertOk } from "./answers.ts";
+import { KEY_VARIABLE } from "./use-lines.ts";
 
 /** A token is not used in its last seconds, in which it could expire on the way. */
 const MARGIN_MS = 30_000;
@@ -19,5 +20,5 @@ export async function apiHeaders(): Promise<Record<string, string>> {
 
 /** The environment variable with the key for curl commands; undefined if the server asks for none. */
 export function keyVariable(): string | undefined {
-  return document.body.dataset["keys"] === "none" ? undefined : "API_KEY";
+  return document.body.dataset["keys"] === "none" ? undefined : KEY_VARIABLE;
 }

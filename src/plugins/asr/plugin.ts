@@ -3,7 +3,7 @@ import { definePlugin } from "../../plugin/definition.ts";
 import { AUDIO } from "./openapi.ts";
 import { asrRoutes } from "./routes.ts";
 import { asrSettings } from "./settings.ts";
-import { renderAsrView } from "./view.tsx";
+import { ASR_SECTION } from "./view.tsx";
 
 /** Transcription and translation of audio, served by workers that dial in. */
 export const asrPlugin = definePlugin({
@@ -13,7 +13,7 @@ export const asrPlugin = definePlugin({
     createModelPlugin(context, {
       tag: AUDIO,
       modelType: "transcription",
-      section: { label: "Speech", render: renderAsrView },
+      section: ASR_SECTION,
       routes: (area) => asrRoutes(area, context),
     }),
 });

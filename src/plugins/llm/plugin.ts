@@ -3,7 +3,7 @@ import { definePlugin } from "../../plugin/definition.ts";
 import { INFERENCE } from "./openapi.ts";
 import { llmRoutes } from "./routes.ts";
 import { llmSettings } from "./settings.ts";
-import { renderLlmView } from "./view.tsx";
+import { LLM_SECTION } from "./view.tsx";
 
 /** Chat, completions, responses, messages, embeddings and related routes, served by workers that dial in. */
 export const llmPlugin = definePlugin({
@@ -12,7 +12,7 @@ export const llmPlugin = definePlugin({
   create: (context) =>
     createModelPlugin(context, {
       tag: INFERENCE,
-      section: { label: "Models", render: renderLlmView },
+      section: LLM_SECTION,
       routes: (area) => llmRoutes(area, context),
     }),
 });

@@ -9,7 +9,7 @@ import { createPublicNames } from "./public-names.ts";
 import { RELAY_KIND } from "./remote-relays.ts";
 import { mcpRoutes } from "./routes.ts";
 import { mcpSettings } from "./settings.ts";
-import { renderMcpView } from "./view.tsx";
+import { MCP_SECTION } from "./view.tsx";
 
 /** MCP servers behind relays that dial in, reached as if they ran on this server. */
 export const mcpPlugin = definePlugin({
@@ -26,7 +26,7 @@ export const mcpPlugin = definePlugin({
       ),
       tags: [MCP],
       maxMessageBytes: legacyMessageBytes(config.mcpMaxAnswerBytes),
-      section: { label: "MCP", render: renderMcpView },
+      section: MCP_SECTION,
       reports: {
         state: () => area.state(),
         get revision() {

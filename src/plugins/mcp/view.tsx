@@ -1,25 +1,46 @@
 /** @jsxImportSource @kitajs/html */
-import { bind } from "../../../views/parts/bind.ts";
-import { CurlLine, Figure, Part, PluginSection, ProblemLine } from "../../../views/parts/parts.tsx";
+import { Figure, Part, PluginSection } from "../../../views/parts/parts.tsx";
 import { RestrictionTable } from "../../../views/parts/restrictions.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
 import { WorkerActions } from "../../../views/parts/worker-actions.tsx";
+import type { Section } from "../../plugin/contract.ts";
 import { CallTable } from "./call-table.tsx";
-import { CatalogPanel } from "./catalog/catalog-view.tsx";
+import { CatalogPanel, RelayPage } from "./catalog/catalog-view.tsx";
+import { renderTries } from "./try-view.tsx";
 
-/** The dashboard's section on MCP: markup that the page's script fills. */
-export function renderMcpView(): string {
+/** MCP on the dashboard. */
+export const MCP_SECTION: Section = {
+  label: "MCP servers",
+  page: { id: "mcp", label: "MCP" },
+  shares: { playground: renderTries },
+  render: renderMcpView,
+};
+
+/** The page on MCP: markup that the page's script fills. */
+function renderMcpView(): string {
+  return (
+    <>
+      <div x-show="$store.route.id === ''">
+        <Relays />
+      </div>
+      <div x-show="$store.route.id !== ''">
+        <RelayPage />
+      </div>
+    </>
+  ) as string; // no component here is asynchronous, so the element is text
+}
+
+function Relays(): string {
   return (
     <PluginSection
       id="mcp"
-      title="MCP relays"
+      title="MCP servers"
       summary={(<McpSummary />) as string}
       parts={[
         { id: "relays", label: "Relays" },
         { id: "catalog", label: "Catalogue" },
         { id: "functions", label: "Functions" },
         { id: "calls", label: "Calls" },
-        { id: "try", label: "Try it", isForAdmins: true },
       ]}
     >
       <Part id="relays">
@@ -35,13 +56,8 @@ export function renderMcpView(): string {
       <Part id="calls">
         <CallTable />
       </Part>
-      <Part id="try">
-        <div class="tries">
-          <TryMcp />
-        </div>
-      </Part>
     </PluginSection>
-  ) as string; // no component here is asynchronous, so the element is text
+  ) as string;
 }
 
 function McpSummary(): string {
@@ -75,18 +91,26 @@ function RelayTable(): string {
         { sortBy: "connected_at", label: "Since" },
         { sortBy: "", label: "Actions", isForAdmins: true },
       ]}
-      empty="No relay is connected to this server. Start one with: bun run moorage worker mcp"
+      empty="No MCP server is connected. “Add a worker” shows the line that connects one."
     >
       <Cell label="Relay">
-        <b class="name" x-text="row.name" x-bind:title="row.id"></b>
-        <span class="sub clip" x-text="row.id" x-bind:title="row.id"></span>
+        <a
+          class="name onward"
+          href="#mcp"
+          x-bind:href="$store.route.href('mcp', row.id)"
+          x-text="row.id"
+          x-bind:title="row.id"
+        >
+          MCP server
+        </a>
+        <span class="sub clip" x-show="row.name !== row.id" x-text="row.name" x-bind:title="row.name"></span>
       </Cell>
       <Cell label="Server">
         <span x-text="row.upstream || row.dialect"></span>
         <span
           class="sub"
           x-show="row.auth"
-          x-text="(row.auth === 'none' ? 'no token required' : 'access: ' + row.auth)"
+          x-text="row.auth === 'none' ? 'open' : row.auth === 'oauth' ? 'sign-in at the MCP server' : row.auth === 'connector' ? 'sign-in, or a key' : row.auth"
         ></span>
         <span class="badge draining" x-show="row.operator_drained">
           drained
@@ -163,107 +187,5 @@ function FunctionTable(): string {
         <span x-text="$format.duration(row.last_ms)"></span>
       </Cell>
     </LiveTable>
-  ) as string;
-}
-
-/** The panel that calls a tool of a relay, with a form made from the tool's schema. */
-function TryMcp(): string {
-  const relays = "($store.pool.plugins.mcp ? $store.pool.plugins.mcp.relays : [])";
-  return (
-    <div class="try card wide" x-data="mcp">
-      <h3>Call a tool</h3>
-      <form class="row" {...bind("x-on:submit.prevent", "list()")}>
-        <label for="mcp-relay">
-          Relay
-          <select
-            id="mcp-relay"
-            x-model="relay"
-            x-effect={`relay = relay || (${relays}.length === 1 ? ${relays}[0].id : '')`}
-          >
-            <option value="">Choose…</option>
-            <template x-for={`each in ${relays}`} x-bind:key="each.id">
-              <option x-bind:value="each.id" x-text="each.name + ' · ' + each.id"></option>
-            </template>
-          </select>
-        </label>
-        <label for="mcp-token">
-          Token of the relay, if it requires one
-          <input id="mcp-token" type="password" autocomplete="off" x-model="token" />
-        </label>
-        <button type="submit" class="main" x-bind:disabled="relay === '' || isRunning">
-          List tools
-        </button>
-      </form>
-      <div x-show="tools.length > 0">
-        <label for="mcp-tool">
-          Tool
-          <select id="mcp-tool" x-on:change="choose($event.target.value)">
-            <template x-for="each in tools" x-bind:key="each.name">
-              <option x-bind:value="each.name" x-text="each.name" x-bind:selected="each.name === tool"></option>
-            </template>
-          </select>
-        </label>
-        <p class="soft" x-text="description()"></p>
-        <form {...bind("x-on:submit.prevent", "call()")}>
-          <template x-for="field in fields" x-bind:key="tool + ' ' + field.name">
-            <ToolField />
-          </template>
-          <div class="buttons">
-            <button type="submit" class="main" x-bind:disabled="isRunning">
-              Call
-            </button>
-            <button type="button" x-on:click="stop()" x-bind:disabled="!isRunning">
-              Stop
-            </button>
-            <span class="soft" role="status" x-text="isRunning ? 'Running…' : ''"></span>
-          </div>
-        </form>
-      </div>
-      <pre
-        class="result"
-        tabindex="0"
-        x-show="result !== ''"
-        x-bind:class="isError ? 'alarm' : ''"
-        x-text="result"
-      ></pre>
-      <ProblemLine />
-      <CurlLine text="curl()" />
-    </div>
-  ) as string;
-}
-
-function ToolField(): string {
-  return (
-    <label class="field">
-      <span>
-        <b x-text="field.name"></b>
-        <span class="soft" x-text="field.isRequired ? ' required' : ''"></span>
-      </span>
-      <template x-if="field.kind === 'choice'">
-        <select x-model="texts[field.name]">
-          <option value=""></option>
-          <template x-for="option in field.options" x-bind:key="option">
-            <option x-bind:value="option" x-text="option"></option>
-          </template>
-        </select>
-      </template>
-      <template x-if="field.kind === 'switch'">
-        <select x-model="texts[field.name]">
-          <option value=""></option>
-          <option value="true">true</option>
-          <option value="false">false</option>
-        </select>
-      </template>
-      <template x-if="field.kind === 'number'">
-        <input type="text" inputmode="decimal" x-model="texts[field.name]" />
-      </template>
-      <template x-if="field.kind === 'text'">
-        <input type="text" x-model="texts[field.name]" />
-      </template>
-      <template x-if="field.kind === 'json'">
-        <textarea rows="3" placeholder="JSON" x-model="texts[field.name]"></textarea>
-      </template>
-      <span class="soft" x-text="field.description"></span>
-    </label>
   ) as string;
 }

@@ -3,7 +3,7 @@ import { TRANSFER } from "./openapi.ts";
 import { transferRoutes } from "./routes.ts";
 import { transferSettings } from "./settings.ts";
 import { Transfers } from "./transfers.ts";
-import { renderTransferView } from "./view.tsx";
+import { TRANSFER_SECTION } from "./view.tsx";
 
 /** One-time channels that carry bytes from one client to another. */
 export const transferPlugin = definePlugin({
@@ -14,7 +14,7 @@ export const transferPlugin = definePlugin({
     return {
       routes: transferRoutes(transfers, context),
       tags: [TRANSFER],
-      section: { label: "Transfers", render: renderTransferView },
+      section: TRANSFER_SECTION,
       reports: transfers,
       lifecycle: transfers,
     };

@@ -1,28 +1,22 @@
 /** @jsxImportSource @kitajs/html */
-import { bind } from "../../../views/parts/bind.ts";
-import { CurlLine, Figure, Part, PluginSection, ProblemLine } from "../../../views/parts/parts.tsx";
+import { Figure, PluginSection } from "../../../views/parts/parts.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
+import type { Section } from "../../plugin/contract.ts";
+import { renderTries } from "./try-view.tsx";
 
-/** The dashboard's section on transfers: markup that the page's script fills. */
-export function renderTransferView(): string {
+/** Transfers on the dashboard. */
+export const TRANSFER_SECTION: Section = {
+  label: "Transfers",
+  page: { id: "transfers", label: "Transfers" },
+  shares: { playground: renderTries },
+  render: renderTransferView,
+};
+
+/** The page on transfers: markup that the page's script fills. */
+function renderTransferView(): string {
   return (
-    <PluginSection
-      id="transfer"
-      title="Transfers"
-      summary={(<TransferSummary />) as string}
-      parts={[
-        { id: "active", label: "Active" },
-        { id: "try", label: "Try it", isForAdmins: true },
-      ]}
-    >
-      <Part id="active">
-        <ActiveTable />
-      </Part>
-      <Part id="try">
-        <div class="tries">
-          <TryTransfer />
-        </div>
-      </Part>
+    <PluginSection id="transfer" title="Transfers" summary={(<TransferSummary />) as string} parts={[]}>
+      <ActiveTable />
     </PluginSection>
   ) as string; // no component here is asynchronous, so the element is text
 }
@@ -40,6 +34,9 @@ function TransferSummary(): string {
         text={`${state} ? ${state}.totals.writer_gone + ${state}.totals.reader_gone + ${state}.totals.wrong_length + ${state}.totals.stalled : '–'`}
       />
       <Figure label="moved" text={`${state} ? $format.bytes(${state}.totals.bytes) : '–'`} />
+      <a class="button for-admins" href="#playground?panel=transfer">
+        Send a file
+      </a>
     </div>
   ) as string;
 }
@@ -76,33 +73,5 @@ function ActiveTable(): string {
         <span class="line" x-text="$format.age(row.started_at, $store.pool.now)" x-bind:title="row.started_at"></span>
       </Cell>
     </LiveTable>
-  ) as string;
-}
-
-/** The panel that sends a file from this browser, and shows the command that receives it on another machine. */
-function TryTransfer(): string {
-  return (
-    <div class="try card wide" x-data="transfer">
-      <h3>Send a file</h3>
-      <form {...bind("x-on:submit.prevent", "send()")}>
-        <label for="transfer-file">File</label>
-        <input id="transfer-file" type="file" x-on:change="choose($event)" />
-        <div class="buttons">
-          <button type="submit" class="main" x-bind:disabled="fileText === '' || isRunning">
-            Open a channel
-          </button>
-          <button type="button" x-on:click="stop()" x-bind:disabled="!isRunning">
-            Stop
-          </button>
-          <span class="soft" role="status" x-text="status"></span>
-        </div>
-      </form>
-      <div x-show="isRunning && sent > 0">
-        <progress max="100" x-bind:value="progress()" aria-label="Sent"></progress>
-        <span class="soft" x-text="$format.bytes(sent) + ' of ' + $format.bytes(size)"></span>
-      </div>
-      <ProblemLine />
-      <CurlLine text="curl()" label="Receive it with curl on the other machine" />
-    </div>
   ) as string;
 }

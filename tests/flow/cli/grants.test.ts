@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
+import { askForAccess } from "../../support/authorization-request.ts";
 import { NativeWorker } from "../../support/native-worker.ts";
 import { ProgramRun } from "../../support/program-run.ts";
 import { signInAt } from "../../support/sign-in.ts";
@@ -29,21 +30,8 @@ async function mcp(env: Readonly<Record<string, string>>, ...args: string[]) {
 
 /** Lets a program in to the relay `files`, as far as the code. */
 async function letIn(url: string, name: string): Promise<void> {
-  const registered = await fetch(`${url}/register`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ client_name: name, redirect_uris: [CALLBACK], token_endpoint_auth_method: "none" }),
-  });
-  const { client_id: id } = (await registered.json()) as { client_id: string }; // RFC 7591
-  const query = new URLSearchParams({
-    response_type: "code",
-    client_id: id,
-    redirect_uri: CALLBACK,
-    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-    code_challenge_method: "S256",
-    resource: `${url}/api/mcp/id/files/mcp`,
-  });
-  const { callback } = await signInAt(`${url}/authorize?${query}`, { key: API_KEY });
+  const asking = await askForAccess(url, { relay: "files", redirectUri: CALLBACK, name });
+  const { callback } = await signInAt(asking.url, { key: API_KEY });
   expect(callback.searchParams.get("code")).toBeString();
 }
 

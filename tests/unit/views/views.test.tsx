@@ -1,9 +1,9 @@
 /** @jsxImportSource @kitajs/html */
 import { expect, test } from "bun:test";
-import { renderAsrView } from "../../../src/plugins/asr/view.tsx";
-import { renderLlmView } from "../../../src/plugins/llm/view.tsx";
-import { renderMcpView } from "../../../src/plugins/mcp/view.tsx";
-import { renderTransferView } from "../../../src/plugins/transfer/view.tsx";
+import { ASR_SECTION } from "../../../src/plugins/asr/view.tsx";
+import { LLM_SECTION } from "../../../src/plugins/llm/view.tsx";
+import { MCP_SECTION } from "../../../src/plugins/mcp/view.tsx";
+import { TRANSFER_SECTION } from "../../../src/plugins/transfer/view.tsx";
 import type { Problem } from "../../../src/state/problems.ts";
 import { Keys } from "../../../views/keys.tsx";
 import { Layout, type PageAssets } from "../../../views/layout.tsx";
@@ -46,14 +46,17 @@ test("the state page has a tab for each section, and the content of the first on
     boot: '{"version":"1.2.3"}',
     problems: [],
     sections: [
-      { id: "llm", label: "Models" },
-      { id: "keys", label: "Keys" },
+      { id: "workers", label: "Workers", isInNavigation: true },
+      { id: "keys", label: "Keys", isInNavigation: true },
+      { id: "add", label: "Add a worker", isInNavigation: false },
     ],
+    oldSections: [["llm", "workers?plugin=llm"]],
   });
   expect(html).toStartWith("<!doctype html><html");
-  expect(html.match(/href="#(overview|llm|keys)"/g)).toHaveLength(3);
+  expect(html.match(/<a href="#(overview|workers|keys|add)"/g)).toHaveLength(3);
   expect(html).toContain('id="verdict"');
-  expect(html.match(/x-later="(llm|keys)"/g)).toHaveLength(2);
+  expect(html.match(/x-later="(workers|keys|add)"/g)).toHaveLength(3);
+  expect(html).toContain('data-sections="overview workers keys add" data-old="llm=workers?plugin=llm"');
   expect(html).toContain('<script type="application/json" id="boot">{"version":"1.2.3"}</script>');
   expect(html).toContain('data-keys="none"');
   expect(html).not.toContain("/state/sign-out");
@@ -97,9 +100,9 @@ test("a page's title is text, and the page needs no inline script, style or hand
 });
 
 test.each([
-  ["models", renderLlmView],
-  ["relays", renderMcpView],
-  ["transfers", renderTransferView],
+  ["models", LLM_SECTION.render],
+  ["relays", MCP_SECTION.render],
+  ["transfers", TRANSFER_SECTION.render],
   ["keys", renderKeys],
   ["usage", renderUsage],
 ])("the section on %s has only markup and bindings, as the content security policy requires", (_what, render) => {
@@ -109,10 +112,10 @@ test.each([
 });
 
 test.each([
-  ["models", renderLlmView],
-  ["audio", renderAsrView],
-  ["relays", renderMcpView],
-  ["transfers", renderTransferView],
+  ["models", LLM_SECTION.render],
+  ["audio", ASR_SECTION.render],
+  ["relays", MCP_SECTION.render],
+  ["transfers", TRANSFER_SECTION.render],
   ["keys", renderKeys],
 ])("each table in the section on %s has a cell for every heading", (_what, render) => {
   const tables = [...render().matchAll(/<table.*?<\/table>/gs)].map(([table]) => table);

@@ -79,6 +79,7 @@ const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, u
   ["requestTimeoutMs", "REQUEST_TIMEOUT", "request-timeout", "90", 90_000],
   ["logLevel", "LOG_LEVEL", "log-level", "warn", "warn"],
   ["logFormat", "LOG_FORMAT", "log-format", "pretty", "pretty"],
+  ["logFile", "LOG_FILE", "log-file", "worker.log", "worker.log"],
 ];
 
 describe("every setting", () => {
@@ -103,6 +104,7 @@ describe("every setting", () => {
       clientKeys: [],
       joinToken: undefined,
       stateFile: identityPath({ stateFile: undefined, server: "http://127.0.0.1:8080", id: undefined }, HERE),
+      isStateFileNamed: false,
       name: "box",
       id: undefined,
       backend: undefined,
@@ -138,6 +140,7 @@ describe("every setting", () => {
       requestTimeoutMs: undefined,
       logLevel: "info",
       logFormat: "json",
+      logFile: undefined,
     });
   });
 

@@ -9,7 +9,7 @@ import { isRecord, parseJson } from "../../../../src/json/parse.ts";
 import type { ModelArea } from "../../../../src/models/model-area.ts";
 import { createModelPlugin } from "../../../../src/models/model-plugin.ts";
 import { bodyFor } from "../../../../src/models/named-body.ts";
-import { PoolView } from "../../../../src/models/view.tsx";
+import { modelSection } from "../../../../src/models/view.tsx";
 import { API_KEY_SECURITY, errorResponses, rawAnswer } from "../../../../src/openapi/schema.ts";
 import type { PluginContext } from "../../../../src/plugin/contract.ts";
 import { definePlugin } from "../../../../src/plugin/definition.ts";
@@ -26,7 +26,7 @@ export const ttsPlugin = definePlugin({
     createModelPlugin(context, {
       tag: TAG,
       modelType: "speech",
-      section: { label: "Voices", render: () => (<PoolView id="tts" title="Text to speech" />) as string },
+      section: modelSection({ id: "tts", label: "Text to speech" }),
       routes: (area) => ttsRoutes(area, context),
     }),
 });

@@ -1,0 +1,1 @@
+export { lexer, type Token } from "marked";

@@ -47,9 +47,10 @@ export class AnswerForms {
     return decided.promise;
   }
 
-  /** Stops waiting. Calls that are undecided stay so. */
+  /** Decides for event streams wherever it is open, since no answer will come any more. */
   close(): void {
     this.#stopTimer?.();
+    for (const id of this.#undecided.keys()) this.begin(id);
   }
 
   /** Takes a whole answer. Returns false if the call's event stream has begun, to which the answer then belongs. */

@@ -1,10 +1,11 @@
-import type { RestrictionState } from "../plugin/restrictions.ts";
+import type { RestrictionState } from "../plugin/restriction-state.ts";
 import type { Pool } from "../pool/pool.ts";
 import { type CallerState, toCallerStates } from "./caller-state.ts";
 import type { ColdCaches } from "./cold-caches.ts";
 import { type JobState, toJobsState } from "./job-state.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ModelCards } from "./model-cards.ts";
+import type { ModelPasts } from "./model-pasts.ts";
 import { type ModelState, toModelStates } from "./model-state.ts";
 import type { Moment } from "./moment.ts";
 import { toWorkerState, type WorkerState, type WorkerStatus } from "./worker-state.ts";
@@ -37,6 +38,7 @@ export interface AreaParts {
   readonly pool: Pool;
   readonly ledger: Ledger;
   readonly cards: ModelCards;
+  readonly pasts: ModelPasts;
   readonly coldCaches: ColdCaches;
   readonly restrictions: readonly RestrictionState[];
   readonly version: string;
@@ -73,7 +75,7 @@ export function toAreaState(parts: AreaParts, now: Moment): ModelAreaState {
       draining: countStatus(workers, "draining"),
     },
     callers: toCallerStates(pool.flows()),
-    models: toModelStates({ pool, figures: ledger.models, cards }, jobs.byModel, now.elapsed),
+    models: toModelStates({ pool, figures: ledger.models, cards, pasts: parts.pasts }, jobs.byModel, now.elapsed),
     workers,
     restrictions: parts.restrictions,
     jobs: jobs.shown,

@@ -12,6 +12,8 @@ export interface JobState {
   readonly model: string;
   /** Null while the job waits, and while another server has not said yet which of its workers has it. */
   readonly worker: string | null;
+  /** What that worker calls itself; null while `worker` is. */
+  readonly worker_name: string | null;
   /** The id of the other server that the worker is connected to; absent for a worker of this one, and while the job waits. */
   readonly server?: string;
   /** Why it has that worker, in one word of `RouteReason`; null while the job waits. */
@@ -31,6 +33,8 @@ export interface JobState {
   readonly waiting_ms: number;
   /** Time since a worker got it, attempts at workers that were lost included. */
   readonly running_ms: number;
+  /** From acceptance to the answer's first byte; null without one. */
+  readonly first_byte_ms: number | null;
   /** Bytes of its answer so far. */
   readonly bytes_out: number;
 }
@@ -86,6 +90,7 @@ function toJobState(job: RegisteredJob, now: number): JobState {
     kind: facts.kind,
     model: facts.model.slice(0, MAX_MODEL_CHARS),
     worker: facts.workerId ?? null,
+    worker_name: facts.workerId === undefined ? null : (job.claim?.worker.name ?? null),
     ...(facts.server === undefined ? {} : { server: facts.server }),
     reason: facts.route?.reason ?? null,
     caller: caller.name,
@@ -96,6 +101,7 @@ function toJobState(job: RegisteredJob, now: number): JobState {
     started_at: new Date(now - facts.ageMs).toISOString(),
     waiting_ms: Math.round(facts.waitingMs),
     running_ms: Math.max(0, Math.round(facts.ageMs - facts.waitingMs)),
+    first_byte_ms: facts.firstByteMs === undefined ? null : Math.round(facts.firstByteMs),
     bytes_out: facts.bytesOut,
   };
 }

@@ -9,6 +9,7 @@ import type { RegisteredJob } from "../pool/jobs-registry.ts";
 import type { Work } from "../pool/seat.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
+import type { AreaPasts } from "./area-pasts.ts";
 import { LiveOutput } from "./live-output.ts";
 import { ModelFigures, type Prompt } from "./model-figures.ts";
 import type { WorkerSeries } from "./worker-series.ts";
@@ -46,6 +47,8 @@ export interface LedgerOptions {
   readonly knownModels: () => readonly string[];
   /** Counts the jobs of each worker for the metrics; undefined if they have no such series. */
   readonly workers?: WorkerSeries | undefined;
+  /** Remembers what has happened lately; undefined if nobody does. */
+  readonly pasts?: AreaPasts | undefined;
 }
 
 /** Counts since the server started. They only grow. */
@@ -109,20 +112,22 @@ export class Ledger {
     this.#live.look(jobs, (claim, output) => {
       isMoving = true;
       this.models.progress(claim.model, output, now);
+      this.#options.pasts?.progress(claim, output);
       claim.progress(output);
     });
     return isMoving;
   }
 
   /** Counts an ended job everywhere, and returns its outcome. */
-  count({ report, usage, isEstimated, outputForm, bytesIn, parts }: EndedJob): JobOutcome {
+  count(ended: EndedJob): JobOutcome {
+    const { report, usage, isEstimated, outputForm, bytesIn, parts } = ended;
     const outcome = outcomeOf(report);
     const output = usage?.[SPEED_UNIT] ?? 0;
     const counts = this.#counts;
     counts.ended += 1;
     if (outcome === "completed") counts.completed += 1;
     else if (outcome === "failed") counts.failed += 1;
-    if (outcome === "failed" && !isClientsFault(report)) counts.broken += 1;
+    if (failureOf(report, outcome) !== undefined) counts.broken += 1;
     counts.output += output;
     counts.bytesOut += report.bytesOut;
     const prompt = toPrompt(usage);
@@ -137,6 +142,7 @@ export class Ledger {
       this.models.count(model, { output: uncounted, prompt }, this.#options.clock.elapsed());
     }
     if (parts === undefined) this.#countForWorker(report, usage, isEstimated === true, uncounted);
+    this.#options.pasts?.ended(ended, { outcome, error: failureOf(report, outcome), uncounted });
     this.#measure(report, outcome, toTotals(usage, isEstimated === true), bytesIn);
     return outcome;
   }
@@ -144,10 +150,13 @@ export class Ledger {
   /** Counts a job for its worker alone. The request that it served, with others, is counted by `count`. */
   countPart(report: JobReport, usage: Usage | undefined): void {
     this.#countForWorker(report, usage, false, usage?.[SPEED_UNIT] ?? 0);
+    this.#options.pasts?.partEnded(report, failureOf(report, outcomeOf(report)));
   }
 
   /** Counts a job of a peer for its worker. Its request is counted where its client is. */
-  countForPeer(claim: Claim, { outcome, error, runningMs, output }: Work): void {
+  countForPeer(claim: Claim, work: Work): void {
+    const { outcome, error, runningMs, output } = work;
+    this.#options.pasts?.workedForPeer(claim, work);
     const workersOutcome = outcome === "failed" && error === undefined ? "completed" : outcome;
     this.#options.workers?.count(claim, { outcome: workersOutcome, runningMs, output });
   }
@@ -158,7 +167,7 @@ export class Ledger {
     // A job that ends while it waits for another worker has no attempt that is not counted yet.
     if (!claim || !lastAttempt || report.failedAttempts.at(-1)?.claim === claim) return;
     const outcome = outcomeOf(report);
-    const error = outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined;
+    const error = failureOf(report, outcome);
     const { runningMs, firstByteMs } = lastAttempt;
     const output = usage?.[SPEED_UNIT] ?? 0;
     const input = isEstimated ? undefined : inputOf(usage);
@@ -236,6 +245,11 @@ function isClientsFault({ end }: JobReport): boolean {
 function toPrompt(usage: Usage | undefined): Prompt | undefined {
   if (usage?.cached_tokens === undefined || !usage.input_tokens) return undefined;
   return { tokens: usage.input_tokens, cached: usage.cached_tokens };
+}
+
+/** Returns the reason of a failure that was not the client's fault; undefined for any other end. */
+function failureOf(report: JobReport, outcome: JobOutcome): string | undefined {
+  return outcome === "failed" && !isClientsFault(report) ? errorOf(report) : undefined;
 }
 
 function errorOf({ end, status }: JobReport): string {

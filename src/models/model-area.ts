@@ -5,6 +5,7 @@ import type { Visit } from "../http/visit.ts";
 import type { Lifecycle, ModelCard, ModelCatalog } from "../plugin/contract.ts";
 import { createWorkerOperator, type JobOperator, knownElsewhere, type WorkerOperator } from "../plugin/operator.ts";
 import type { Condition, Pulse, Reports } from "../plugin/reports.ts";
+import type { RestrictionState } from "../plugin/restriction-state.ts";
 import { Restrictions } from "../plugin/restrictions.ts";
 import type { Needs, RequestCharge } from "../pool/charge.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
@@ -14,10 +15,12 @@ import { Soonest } from "../pool/routing/soonest.ts";
 import { Idle } from "../system/idle.ts";
 import type { Intake } from "../tunnel/session-source.ts";
 import { CLOSES } from "../wire/closes.ts";
+import { AreaPasts } from "./area-pasts.ts";
 import { toPulse } from "./area-pulse.ts";
 import { type ModelAreaState, toAreaState } from "./area-state.ts";
 import { chargedFor } from "./charged-for.ts";
 import { ColdCaches } from "./cold-caches.ts";
+import { AreaDetails } from "./details.ts";
 import { Drift } from "./drift.ts";
 import { EndUsers } from "./end-users.ts";
 import { toEndedRequest } from "./ended-request.ts";
@@ -49,9 +52,12 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   readonly coldCaches: ColdCaches;
   /** Reads the end user and the urgency of requests. */
   readonly standings: Standings;
+  /** Single workers, models and jobs, for operators. */
+  readonly details: AreaDetails;
   readonly #options: ModelAreaOptions;
   readonly #startedAt: number;
   readonly #ledger: Ledger;
+  readonly #pasts: AreaPasts;
   readonly #scheduling: SchedulerSeries;
   readonly #cards: ModelCards;
   readonly #restrictions: Restrictions;
@@ -98,6 +104,11 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
         workers?.health(event);
       },
     });
+    this.#pasts = new AreaPasts({
+      clock: deps.clock,
+      pool: () => this.pool,
+      mask: (text) => deps.mask?.apply(text) ?? text,
+    });
     this.coldCaches = new ColdCaches(this.pool);
     this.coldCaches.register(options.metrics, options.pluginId);
     this.#cards = new ModelCards(this.pool, options.modelType);
@@ -109,7 +120,17 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
         maxRequestBytes: config.legacyBodyBytes,
         room: new RequestRoom(config.legacyBodyBytes),
       }),
-      pool: this.pool,
+      pool: {
+        onOpened: (session) => {
+          this.#pasts.opened(session);
+          this.pool.onOpened(session);
+        },
+        onOfferChange: (session) => this.pool.onOfferChange(session),
+        onClosed: (session, reason) => {
+          this.#pasts.closing(session, reason);
+          this.pool.onClosed(session);
+        },
+      },
       isBlocked: (workerId) => this.#restrictions.isBlocked(workerId),
     });
     const isElsewhere = knownElsewhere(options.cluster, options.pluginId);
@@ -125,6 +146,16 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       metrics: options.metrics,
       knownModels: () => this.pool.models.known(),
       workers,
+      pasts: this.#pasts,
+    });
+    this.details = new AreaDetails({
+      pluginId: options.pluginId,
+      clock: deps.clock,
+      pool: this.pool,
+      ledger: this.#ledger,
+      pasts: this.#pasts,
+      cards: this.#cards,
+      restrictions: () => this.#restrictionStates(),
     });
     registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
     this.#scheduling = new SchedulerSeries(options.pluginId, options.metrics);
@@ -209,6 +240,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
   pulse(): Pulse {
     if (this.#ledger.look(this.pool.jobs.all())) this.#drift.output(this.#options.deps.clock.elapsed());
     this.coldCaches.look();
+    this.#pasts.look();
     const { lastHeartbeatAt, ...pulse } = toPulse(this.pool, this.#ledger);
     this.#drift.look(lastHeartbeatAt);
     return pulse;
@@ -227,14 +259,19 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       pool: this.pool,
       ledger: this.#ledger,
       cards: this.#cards,
+      pasts: this.#pasts.models,
       coldCaches: this.coldCaches,
-      restrictions: this.#restrictions.state((workerId) => this.pool.seatOf(workerId) !== undefined),
+      restrictions: this.#restrictionStates(),
       version,
       isDraining: this.#isLeaving,
       startedAt: this.#startedAt,
       running: this.#running,
     };
     return toAreaState(parts, momentOf(deps.clock));
+  }
+
+  #restrictionStates(): readonly RestrictionState[] {
+    return this.#restrictions.state((workerId) => this.pool.seatOf(workerId) !== undefined);
   }
 
   /** Tells the workers that another server is taking over. Everything goes on until `drain`. */

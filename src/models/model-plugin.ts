@@ -44,6 +44,7 @@ export function createModelPlugin(context: PluginContext, options: ModelPluginOp
     catalog: area,
     workers: area.workers,
     jobs: area,
+    details: area.details,
     lifecycle: area,
   };
 }

@@ -5,6 +5,7 @@ import { toWaitingCallers, type WaitingCaller } from "./caller-state.ts";
 import type { ModelJobs } from "./job-state.ts";
 import type { ModelCards } from "./model-cards.ts";
 import type { ModelFigures } from "./model-figures.ts";
+import type { ModelPast, ModelPasts } from "./model-pasts.ts";
 import { loadedOn } from "./serving-state.ts";
 import { tenths } from "./worker-state.ts";
 
@@ -15,6 +16,8 @@ export interface ModelState {
   readonly type: string | null;
   /** Tokens of the smallest context that any of its workers has for it; null where they say nothing. */
   readonly context_length: number | null;
+  /** What all of its workers read, such as `text` and `image`; null where they say nothing. */
+  readonly input_modalities: readonly string[] | null;
   readonly workers: number;
   /** How many of them have it in memory, or are loading it; null where none of them says. */
   readonly loaded: number | null;
@@ -33,24 +36,40 @@ export interface ModelState {
   readonly waiting_by: readonly WaitingCaller[];
   /** Ended jobs for the model. */
   readonly requests_total: number;
+  /** Requests that failed since the server started, without those that failed by their client's mistake. */
+  readonly failures_total: number;
+  /** Output tokens of its answers since the server started. */
+  readonly output_tokens_total: number;
+  /** From acceptance to the first byte, over the last 256 answers of the last quarter of an hour; null without any. */
+  readonly first_byte_p50_ms: number | null;
+  readonly first_byte_p95_ms: number | null;
   /** Output tokens per second over the last minute, those of running streams included. */
   readonly tokens_per_s: number;
   /** The part of the last minute's prompt tokens that came from caches, from 0 to 1; null where no answer stated it. */
   readonly cached_share: number | null;
 }
 
+export interface ModelStateParts {
+  readonly pool: Pool;
+  readonly figures: ModelFigures;
+  readonly cards: ModelCards;
+  readonly pasts: ModelPasts;
+}
+
 /** Describes every model that a request may name now. `now` is `Clock.elapsed`. */
 export function toModelStates(
-  { pool, figures, cards }: { readonly pool: Pool; readonly figures: ModelFigures; readonly cards: ModelCards },
+  { pool, figures, cards, pasts }: ModelStateParts,
   jobs: ReadonlyMap<string, ModelJobs>,
   now: number,
 ): readonly ModelState[] {
   const sums = sumUp(pool.seats());
   const names = pool.models.known().filter((name) => !isDoctorModel(name));
   return names.map((name) => ({
+    ...toPastFigures(pasts.of(name), now),
     name,
     type: cards.factsOf(name)?.type ?? null,
     context_length: cards.factsOf(name)?.contextLength ?? null,
+    input_modalities: cards.factsOf(name)?.inputModalities ?? null,
     workers: pool.models.workersOf(name),
     loaded: sums.get(name)?.loaded ?? null,
     out: sums.get(name)?.out ?? 0,
@@ -65,6 +84,16 @@ export function toModelStates(
     tokens_per_s: tenths(figures.speed(name, now)),
     cached_share: thousandths(figures.cachedShare(name, now)),
   }));
+}
+
+function toPastFigures(past: ModelPast | undefined, now: number) {
+  const firstBytes = past?.firstBytes(now);
+  return {
+    failures_total: past?.totals.failures ?? 0,
+    output_tokens_total: past?.totals.output_tokens ?? 0,
+    first_byte_p50_ms: firstBytes?.p50 ?? null,
+    first_byte_p95_ms: firstBytes?.p95 ?? null,
+  };
 }
 
 /** One model over the workers that serve it. */

@@ -51,6 +51,8 @@ export interface WorkerState extends UnitTotals {
   /** Output tokens per second over the last minute, those of running streams included; null for a worker that had none yet. */
   readonly tokens_per_s: number | null;
   readonly last_error: string | null;
+  /** RFC 3339; null without one. */
+  readonly last_error_at: string | null;
 }
 
 const NOTHING: readonly string[] = Object.freeze([]);
@@ -95,6 +97,8 @@ export function toWorkerState(
     ...toUnitTotals(totals.usage),
     tokens_per_s: speedOf(totals, now.elapsed),
     last_error: totals.lastError ?? null,
+    last_error_at:
+      totals.lastFailedAt === undefined ? null : new Date(now.at + totals.lastFailedAt - now.elapsed).toISOString(),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Deps } from "../system/deps.ts";
 import type { SessionSource } from "../tunnel/session-source.ts";
 import type { SpoolSpace } from "../upload/spool-space.ts";
 import type { ClusterPorts } from "./cluster.ts";
+import type { Details } from "./details.ts";
 import type { EndedCalls } from "./ended-calls.ts";
 import type { EndedRequests } from "./ended-requests.ts";
 import type { JobOperator, WorkerOperator } from "./operator.ts";
@@ -86,6 +87,8 @@ export interface Plugin {
   readonly catalog?: ModelCatalog;
   readonly workers?: WorkerOperator;
   readonly jobs?: JobOperator;
+  /** Single workers, models and jobs, for operators. */
+  readonly details?: Details;
   /** The relays that leave it to this server who may call them. */
   readonly connectors?: ConnectorRelays;
   readonly lifecycle?: Lifecycle;

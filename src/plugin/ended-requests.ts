@@ -29,6 +29,37 @@ export interface EndedJobRequest extends EndedRequest {
   /** The code of the error that ended it; undefined for any other end. */
   readonly reason?: string | undefined;
   readonly status?: number | undefined;
+  /** The id under which operators knew the job, and what follows, are absent where they are not known. */
+  readonly jobId?: string | undefined;
+  /** The path that was called, as `chat.completions`. */
+  readonly kind?: string | undefined;
+  readonly class?: string | undefined;
+  /** What the worker of the last attempt calls itself. Untrusted text. */
+  readonly workerName?: string | undefined;
+  /** Why it had that worker, in one word. */
+  readonly route?: string | undefined;
+  /** The error as its client got it. It MUST NOT quote a text that clients choose freely. */
+  readonly message?: string | undefined;
+  readonly firstByteMs?: number | undefined;
+  readonly bytesOut?: number | undefined;
+  /** How often it was sent to a worker. */
+  readonly attempts?: number | undefined;
+  /** The attempts after which it went elsewhere, the first one first; at most 10. */
+  readonly failedAttempts?: readonly EndedAttempt[] | undefined;
+  /** Milliseconds that the last worker had it. */
+  readonly lastAttemptMs?: number | undefined;
+  /** How often a worker turned it down because no slot was free. */
+  readonly refusals?: number | undefined;
+}
+
+/** An attempt that its worker failed. */
+export interface EndedAttempt {
+  readonly worker: string;
+  readonly name: string;
+  /** The server of the worker; undefined if it is this one. */
+  readonly server?: string | undefined;
+  readonly reason: string;
+  readonly runningMs: number;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
+import type { RestrictionFact, RestrictionState } from "./restriction-state.ts";
 
 /** What an operator may order about a worker id: it gets no more jobs, or it may not connect. */
 export type RestrictionKind = "drained" | "blocked";
@@ -44,23 +45,6 @@ export type RestrictionChange = (kind: RestrictionKind, workerId: string, isOn: 
 
 /** The most restrictions of one plugin. The state lists them all. */
 const MAX_RESTRICTIONS = 1000;
-
-/** One worker id with restrictions, in the State API. */
-export interface RestrictionState {
-  readonly id: string;
-  /** The worker's own name; null if it was not connected when it was restricted. */
-  readonly name: string | null;
-  readonly connected: boolean;
-  readonly drained: RestrictionFact | null;
-  readonly blocked: RestrictionFact | null;
-}
-
-interface RestrictionFact {
-  /** RFC 3339. */
-  readonly since: string;
-  /** The caller name of the operator: `admin-key:1`, or a role. */
-  readonly by: string;
-}
 
 /** The worker ids of one plugin that operators have drained or blocked. */
 export class Restrictions {

@@ -105,6 +105,12 @@ export interface LastAttempt {
 
 /** All that is known of a job at its end: for metrics, totals and its one log line. */
 export interface JobReport {
+  /** The id under which operators know the job; that of the first one for a report that joins several. Absent: unknown. */
+  readonly jobId?: string | undefined;
+  /** Absent for a report that joins several jobs. */
+  readonly requestId?: string | undefined;
+  /** The kind of request, as operators see it. Absent: unknown. */
+  readonly kind?: string | undefined;
   readonly caller: Caller;
   readonly class: CallerClass;
   /** A digest of the person behind the request; absent if it named none. */

@@ -70,12 +70,16 @@ export class Job implements RegisteredJob {
     return this.#attempt?.claim;
   }
 
+  get requestId(): string {
+    return this.#spec.requestId;
+  }
+
   facts(): JobFacts {
     const now = this.#clock.elapsed();
     const claim = this.isWaiting ? undefined : this.claim;
     return {
       id: this.#id,
-      requestId: this.#spec.requestId,
+      requestId: this.requestId,
       kind: this.#spec.kind,
       model: this.model,
       workerId: claim?.worker.id || undefined,
@@ -86,6 +90,11 @@ export class Job implements RegisteredJob {
       ageMs: now - this.#startedAt,
       waitingMs: this.#queueTime.totalMs(now),
       bytesOut: this.#bytesOut,
+      firstByteMs: this.#firstByteMs,
+      answerStatus: this.#status,
+      failedAttempts: this.#tries.failed,
+      attemptMs: this.isWaiting ? undefined : this.#attempt?.times.runningMs,
+      refusals: this.#tries.refusals,
     };
   }
 
@@ -277,6 +286,9 @@ export class Job implements RegisteredJob {
     this.#leaveQueue();
     const now = this.#clock.elapsed();
     this.#onReport({
+      jobId: this.#id,
+      requestId: this.requestId,
+      kind: this.#spec.kind,
       caller: this.#spec.caller,
       class: this.#ticket.class,
       endUser: this.#spec.endUser,

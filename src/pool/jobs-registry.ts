@@ -2,7 +2,7 @@ import { Fault } from "../errors.ts";
 import type { Clock } from "../system/deps.ts";
 import { onServer } from "../system/server-id.ts";
 import type { Claim } from "./claim.ts";
-import type { OutputForm } from "./job-spec.ts";
+import type { FailedAttempt, OutputForm } from "./job-spec.ts";
 import type { Route } from "./routing/route.ts";
 import type { Ticket } from "./ticket.ts";
 
@@ -26,10 +26,20 @@ export interface JobFacts {
   /** Time spent in the queue so far. */
   readonly waitingMs: number;
   readonly bytesOut: number;
+  /** Milliseconds from the job's start to the answer's first byte; undefined without one. */
+  readonly firstByteMs: number | undefined;
+  /** The HTTP status of the answer; undefined before it has begun. */
+  readonly answerStatus: number | undefined;
+  /** The attempts after which the job was sent elsewhere. */
+  readonly failedAttempts: readonly FailedAttempt[];
+  /** How long the worker that has the job now has had it; undefined while none has it. */
+  readonly attemptMs: number | undefined;
+  readonly refusals: number;
 }
 
 /** A job as seen from outside the pool: what it is doing, and how to end it. */
 export interface RegisteredJob {
+  readonly requestId: string;
   /** Whether it is in the queue. */
   readonly isWaiting: boolean;
   /** Its caller, class and end user, and the time at which it arrived. */
@@ -73,6 +83,14 @@ export class JobsRegistry {
     const id = this.#prefix + this.#count.toString(36);
     this.#jobs.set(id, job);
     return id;
+  }
+
+  /** Finds a job by its id or, which takes a look at each job, by that of its request. */
+  find(id: string): RegisteredJob | undefined {
+    const own = this.#jobs.get(id);
+    if (own) return own;
+    for (const job of this.#jobs.values()) if (job.requestId === id) return job;
+    return undefined;
   }
 
   unregister(id: string): void {

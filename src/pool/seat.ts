@@ -50,6 +50,13 @@ export interface SeatTotals {
   readonly usage: Readonly<Record<string, number>>;
   /** Output of the last minute, in the unit of speed. */
   readonly output: Pick<SlidingSum, "rate">;
+  /** All jobs that ended, canceled ones and those that failed by a client's mistake included. */
+  readonly ended: number;
+  /** Output of all answers, running ones included, in the unit of speed. It falls where a running one was overestimated. */
+  readonly outputSum: number;
+  /** How many answers have begun and ended, and the sum of their times to the first byte. */
+  readonly firstBytes: number;
+  readonly firstByteMsSum: number;
 }
 
 const NO_INFO: readonly ModelInfo[] = [];
@@ -66,6 +73,10 @@ export class Seat {
     recent: new RecentOutcomes(),
     usage: {} as Record<string, number>, // Filled as answers state units.
     output: new SlidingSum(),
+    ended: 0,
+    outputSum: 0,
+    firstBytes: 0,
+    firstByteMsSum: 0,
   };
   busy = 0;
   /** Ends the rest of a seat whose worker has refused a job; undefined while it does not rest. */
@@ -100,8 +111,13 @@ export class Seat {
   }
 
   /** Adds an ended job to the totals. `now` is `Clock.elapsed`. */
-  count({ outcome, error, runningMs, usage, output, uncounted = output }: Work, now: number): void {
+  count({ outcome, error, runningMs, usage, output, uncounted = output, firstByteMs }: Work, now: number): void {
     const totals = this.#totals;
+    totals.ended += 1;
+    if (firstByteMs !== undefined) {
+      totals.firstBytes += 1;
+      totals.firstByteMsSum += firstByteMs;
+    }
     if (outcome === "completed") {
       totals.recent.add(false);
       totals.processed += 1;
@@ -118,7 +134,9 @@ export class Seat {
 
   /** Adds output to the rate. */
   progress(output: number, now: number): void {
-    if (output !== 0) this.#totals.output.add(output, now);
+    if (output === 0) return;
+    this.#totals.output.add(output, now);
+    this.#totals.outputSum += output;
   }
 
   /** What the worker says of its models. */

@@ -12,6 +12,7 @@ import { shownAs } from "../openapi/document.ts";
 import { errorResponses, jsonAnswer, rawAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Plugin } from "../plugin/contract.ts";
+import type { EndedJobs } from "../plugin/details.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { KeyMask } from "../system/key-mask.ts";
@@ -19,6 +20,7 @@ import { actionRoutes } from "./action-routes.ts";
 import { type Assets, lazyAssets } from "./assets.ts";
 import type { PeerStates } from "./cluster-facts.ts";
 import { clusterStateSchema } from "./cluster-schema.ts";
+import { detailRoutes } from "./detail-routes.ts";
 import type { LetIn } from "./oidc-routes.ts";
 import type { Overview } from "./overview.ts";
 import { historySchema, serverStateSchema } from "./overview-schema.ts";
@@ -42,6 +44,8 @@ export interface StateOptions {
   readonly states?: PeerStates | undefined;
   /** The way to other servers; absent without a cluster. */
   readonly cluster?: ClusterPorts | undefined;
+  /** The jobs that have ended; absent where nobody remembers them. */
+  readonly ended?: EndedJobs | undefined;
   /** Returns the files that pages load; the pages read them themselves unless given. */
   readonly assets?: (() => Assets) | undefined;
   /** See `OidcRouteOptions`. */
@@ -215,6 +219,7 @@ export function stateRoutes(options: StateOptions): StateApi {
         }),
       },
     )
+    .use(detailRoutes({ auth, plugins, ended: options.ended }))
     .use(actionRoutes({ auth, audit: options.audit, log: deps.log, mask, plugins, cluster: options.cluster }))
     .use(
       pageRoutes({

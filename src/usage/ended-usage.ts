@@ -1,5 +1,7 @@
+import type { EndedJobs, JobDetail } from "../plugin/details.ts";
 import type { EndedJobRequest, EndedRequest, EndedRequests } from "../plugin/ended-requests.ts";
 import type { Clock } from "../system/deps.ts";
+import { toEndedDetail } from "./ended-detail.ts";
 import { MemoryUsage } from "./memory-usage.ts";
 import { toPastJob, usageKeyOf } from "./past-job.ts";
 import { type FailedJobRecords, PastJobs } from "./past-jobs.ts";
@@ -16,7 +18,7 @@ export interface EndedUsageOptions {
 }
 
 /** Counts every request that has ended, and remembers the latest ones to models. */
-export class EndedUsage implements EndedRequests {
+export class EndedUsage implements EndedRequests, EndedJobs {
   readonly meter: UsageMeter;
   readonly reader: UsageReader;
   readonly jobs: PastJobs;
@@ -33,6 +35,11 @@ export class EndedUsage implements EndedRequests {
   addJob(job: EndedJobRequest): void {
     this.addOther(job);
     this.jobs.add(toPastJob(job, this.#clock.now()));
+  }
+
+  find(id: string): JobDetail | undefined {
+    const job = this.jobs.find(id);
+    return job && toEndedDetail(job);
   }
 
   addOther({ caller, model, endUser, outcome, usage, isEstimated, waitMs, heldMs }: EndedRequest): void {

@@ -5,6 +5,9 @@ import type { EndedJobRequest } from "../plugin/ended-requests.ts";
 export interface PastJob {
   /** The id of the request. */
   readonly id: string;
+  /** The id under which operators knew its job. Absent, like the other optional parts, where it is not known. */
+  readonly jobId?: string | undefined;
+  readonly kind?: string | undefined;
   /** When it ended, in milliseconds since 1970. */
   readonly endedAt: number;
   readonly plugin: string;
@@ -15,6 +18,7 @@ export interface PastJob {
   readonly endUser?: string | undefined;
   readonly model: string;
   readonly worker?: string | undefined;
+  readonly workerName?: string | undefined;
   readonly workerServer?: string | undefined;
   readonly outcome: EndedJobRequest["outcome"];
   readonly reason?: string | undefined;
@@ -26,7 +30,25 @@ export interface PastJob {
   readonly isEstimated: boolean;
   readonly waitMs: number;
   readonly heldMs: number;
+  readonly class?: string | undefined;
+  /** Why it had its worker, in one word. */
+  readonly route?: string | undefined;
+  /** The error as its client got it, unless that was the usual text of its code. */
+  readonly message?: string | undefined;
+  readonly firstByteMs?: number | undefined;
+  readonly bytesOut?: number | undefined;
+  /** How often it was sent to a worker. */
+  readonly attempts?: number | undefined;
+  /** The attempts after which it went elsewhere, the first one first; at most 10. */
+  readonly failedAttempts?: readonly PastAttempt[] | undefined;
+  /** How long the last worker had it. */
+  readonly lastAttemptMs?: number | undefined;
+  /** How often a worker turned it down because no slot was free. */
+  readonly refusals?: number | undefined;
 }
+
+/** An attempt that failed. */
+export type PastAttempt = NonNullable<EndedJobRequest["failedAttempts"]>[number];
 
 /** Returns the id under which a caller's usage is counted: that of its made key, or its name. */
 export function usageKeyOf({ keyId, name }: EndedJobRequest["caller"]): string {
@@ -38,6 +60,8 @@ export function toPastJob(request: EndedJobRequest, endedAt: number): PastJob {
   const { requestId, caller, usage, isEstimated = false, waitMs, heldMs } = request;
   return {
     id: requestId,
+    jobId: request.jobId,
+    kind: request.kind,
     endedAt,
     plugin: request.plugin,
     caller: caller.name,
@@ -45,6 +69,7 @@ export function toPastJob(request: EndedJobRequest, endedAt: number): PastJob {
     endUser: request.endUser,
     model: request.model,
     worker: request.worker,
+    workerName: request.workerName,
     workerServer: request.workerServer,
     outcome: request.outcome,
     reason: request.reason,
@@ -56,6 +81,15 @@ export function toPastJob(request: EndedJobRequest, endedAt: number): PastJob {
     isEstimated,
     waitMs: Math.round(waitMs),
     heldMs: Math.round(heldMs),
+    class: request.class,
+    route: request.route,
+    message: request.message,
+    firstByteMs: request.firstByteMs,
+    bytesOut: request.bytesOut,
+    attempts: request.attempts,
+    failedAttempts: request.failedAttempts,
+    lastAttemptMs: request.lastAttemptMs,
+    refusals: request.refusals,
   };
 }
 
@@ -64,6 +98,8 @@ const number = v.optional(v.number());
 
 const pastJobSchema = v.object({
   id: v.string(),
+  jobId: text,
+  kind: text,
   endedAt: v.number(),
   plugin: v.string(),
   caller: v.string(),
@@ -71,6 +107,7 @@ const pastJobSchema = v.object({
   endUser: text,
   model: v.string(),
   worker: text,
+  workerName: text,
   workerServer: text,
   outcome: v.picklist(["completed", "failed", "canceled"]),
   reason: text,
@@ -82,6 +119,19 @@ const pastJobSchema = v.object({
   isEstimated: v.boolean(),
   waitMs: v.number(),
   heldMs: v.number(),
+  class: text,
+  route: text,
+  message: text,
+  firstByteMs: number,
+  bytesOut: number,
+  attempts: number,
+  failedAttempts: v.optional(
+    v.array(
+      v.object({ worker: v.string(), name: v.string(), server: text, reason: v.string(), runningMs: v.number() }),
+    ),
+  ),
+  lastAttemptMs: number,
+  refusals: number,
 } satisfies Record<keyof PastJob, v.GenericSchema>);
 
 /** Returns the past job in a stored value; undefined if the value is not one. */

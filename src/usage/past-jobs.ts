@@ -1,4 +1,5 @@
 import type { CancelTimer, Clock } from "../system/deps.ts";
+import { Ring } from "../system/ring.ts";
 import type { PastJob } from "./past-job.ts";
 
 /** The most ended requests that are remembered, whatever their outcome. */
@@ -59,6 +60,12 @@ export class PastJobs {
     return this.#failed.newestFirst();
   }
 
+  /** Finds a request by its own id or by that of its job. The newest one counts. */
+  find(id: string): PastJob | undefined {
+    const isNamed = (job: PastJob): boolean => job.id === id || job.jobId === id;
+    return this.recent().find(isNamed) ?? this.failed().find(isNamed);
+  }
+
   /** Writes what is not written yet. What is added later is written immediately. */
   close(): void {
     this.#isClosed = true;
@@ -77,30 +84,5 @@ export class PastJobs {
     const isWritten = this.#options.records?.add(this.#unwritten, MAX_FAILED) ?? true;
     if (isWritten) this.#unwritten = [];
     return isWritten;
-  }
-}
-
-/** The last `capacity` values that were pushed. */
-class Ring<T> {
-  readonly #capacity: number;
-  readonly #values: T[] = [];
-  /** The place of the next value, once all places are taken. */
-  #next = 0;
-
-  constructor(capacity: number) {
-    this.#capacity = capacity;
-  }
-
-  push(value: T): void {
-    if (this.#values.length < this.#capacity) {
-      this.#values.push(value);
-      return;
-    }
-    this.#values[this.#next] = value;
-    this.#next = (this.#next + 1) % this.#capacity;
-  }
-
-  newestFirst(): readonly T[] {
-    return [...this.#values.slice(this.#next), ...this.#values.slice(0, this.#next)].reverse();
   }
 }

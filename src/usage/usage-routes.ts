@@ -156,6 +156,8 @@ function streamed(text: Iterator<string>, type: string, headers: Readonly<Record
 function toJson({ server, job }: JobOfServer): object {
   return {
     id: job.id,
+    job_id: job.jobId ?? null,
+    kind: job.kind ?? null,
     ...(server !== undefined && { server }),
     ended_at: new Date(job.endedAt).toISOString(),
     plugin: job.plugin,
@@ -164,6 +166,7 @@ function toJson({ server, job }: JobOfServer): object {
     end_user: job.endUser ?? null,
     model: job.model,
     worker: job.worker ?? null,
+    worker_name: job.workerName ?? null,
     worker_server: job.workerServer ?? null,
     outcome: job.outcome,
     reason: job.reason ?? null,
@@ -175,5 +178,7 @@ function toJson({ server, job }: JobOfServer): object {
     estimated: job.isEstimated,
     wait_ms: job.waitMs,
     held_ms: job.heldMs,
+    first_byte_ms: job.firstByteMs ?? null,
+    attempts: job.attempts ?? null,
   };
 }

@@ -60,6 +60,8 @@ export const pastJobsSchema = v.pipe(
     data: v.array(
       v.object({
         id: v.pipe(v.string(), v.description("The id of the request.")),
+        job_id: v.pipe(text, v.description("The id of its job, for `GET /api/state/jobs/{id}`.")),
+        kind: v.pipe(text, v.description("The path that was called, as `chat.completions`.")),
         server: v.pipe(v.optional(v.string()), v.description("In a cluster, the server that the client called.")),
         ended_at: v.pipe(v.string(), v.description("RFC 3339.")),
         plugin: v.string(),
@@ -68,6 +70,7 @@ export const pastJobsSchema = v.pipe(
         end_user: text,
         model: v.string(),
         worker: text,
+        worker_name: text,
         worker_server: v.pipe(text, v.description("The server of that worker, if it is another one.")),
         outcome: v.picklist(["completed", "failed", "canceled"]),
         reason: v.pipe(text, v.description("The code of the error.")),
@@ -79,6 +82,8 @@ export const pastJobsSchema = v.pipe(
         estimated: v.pipe(v.boolean(), v.description("Whether the tokens are an estimate.")),
         wait_ms: v.pipe(v.number(), v.description("Time without a slot.")),
         held_ms: v.pipe(v.number(), v.description("Time with a slot.")),
+        first_byte_ms: v.pipe(count, v.description("From acceptance to the first byte.")),
+        attempts: v.pipe(count, v.description("How often it was sent to a worker.")),
       }),
     ),
     has_more: v.boolean(),

@@ -62,6 +62,8 @@ export class PartReports {
       parts: served.length,
       usage: this.#usage,
       report: {
+        jobId: this.#reports[0]?.jobId,
+        kind: this.#reports[0]?.kind,
         caller,
         class: this.#reports[0]?.class ?? caller.class,
         endUser: this.#reports[0]?.endUser,

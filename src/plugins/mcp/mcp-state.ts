@@ -1,4 +1,4 @@
-import type { RestrictionState } from "../../plugin/restrictions.ts";
+import type { RestrictionState } from "../../plugin/restriction-state.ts";
 import { type FunctionCount, medianMs } from "./function-counts.ts";
 import { type CallState, type ClientState, toCallStates, toClientStates } from "./predecessor-state.ts";
 import { brokenReason } from "./relay-health.ts";

@@ -160,6 +160,7 @@ describe("a job that an operator cancels", () => {
     clock.advance(1);
     const later = new Pool({ clock, queueSize: 1, queueTimeoutMs: 1, modelGraceMs: 1, serverId: "s1", name: "llm" });
     const nothing = {
+      requestId: "r",
       isWaiting: false,
       ticket: { caller: ANONYMOUS, class: "normal", endUser: undefined, arrivedAt: 0 },
       model: "m",

@@ -64,6 +64,7 @@ test("the document lists every route but the files of its pages and second notat
       // The metadata for that suffix.
       "GET /.well-known/oauth-protected-resource/api/mcp/id/:relay_id/mcp",
       // Listed as /api/state/view/{id}.html.
+      "GET /api/state/models/*",
       "GET /api/state/view/:file",
       // Ids of models with slashes, which the route for {id} lists.
       "GET /api/asr/v1/models/*",

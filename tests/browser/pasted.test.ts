@@ -35,7 +35,7 @@ function start(): TestServer {
 }
 
 /** The places of the dashboard that show commands, with a step that makes one show more. */
-const PLACES: readonly (readonly [hash: string, step?: (page: Page) => Promise<void>])[] = [
+const PLACES: readonly (readonly [hash: string, step?: (page: Page) => Promise<unknown>])[] = [
   ["#overview"],
   ["#workers"],
   ["#models"],

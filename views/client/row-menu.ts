@@ -27,10 +27,12 @@ export function createRowMenu() {
       opener = button;
       this.subject = Object.isFrozen(subject) ? subject : Object.freeze({ ...subject });
       menu.showPopover();
+      // Keys that are pressed at once are the menu's already.
+      menu.focus();
       // The items that a row does not have are hidden a moment after it is set.
       requestAnimationFrame(() => {
         place(menu, button);
-        itemsOf(menu)[0]?.focus();
+        if (document.activeElement === menu) itemsOf(menu)[0]?.focus();
       });
     },
     /** Called when the menu was opened or closed, by the page or by the browser. */

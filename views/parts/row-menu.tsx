@@ -26,6 +26,7 @@ export function RowMenu({ label, children }: PropsWithChildren<{ readonly label:
       role="menu"
       class="row-menu"
       popover="auto"
+      tabindex="-1"
       aria-label={label}
       x-on:toggle="toggled($event)"
       x-on:keydown="moved($event)"

@@ -120,6 +120,7 @@ const PARTS_OF_STYLE = [
   "usage.css",
   "connect.css",
   "join.css",
+  "front.css",
 ];
 const THEME = "theme.ts";
 const MAIN = "app.ts";

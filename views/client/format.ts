@@ -75,7 +75,17 @@ export function isSoon(then: string, now: number): boolean {
 
 /** A time, which is RFC 3339, in the viewer's zone. */
 export function time(then: string): string {
-  return new Date(then).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return new Date(then).toLocaleString([], { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+}
+
+/** The time of day in the viewer's zone and on a clock of 24 hours. `at` is in milliseconds since 1970. */
+export function clock(at: number, hasSeconds = false): string {
+  return new Date(at).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    ...(hasSeconds ? { second: "2-digit" as const } : {}),
+  });
 }
 
 /** A measured speed: input and output per second of one request. */

@@ -62,9 +62,12 @@ export function createRowMenu() {
       event.preventDefault();
       items[next]?.focus();
     },
-    /** Closes the menu after one of its items was chosen. */
+    /** Closes the menu before one of its items acts, so that a dialog gives the focus back to the button. */
     chosen(event: Event): void {
+      if (!(event.target instanceof Element) || event.target.closest("[role=menuitem]") === null) return;
+      const button = opener;
       (event.currentTarget as HTMLElement).hidePopover(); // the menu has the listener
+      button?.focus();
     },
   };
 }

@@ -30,7 +30,7 @@ export function RowMenu({ label, children }: PropsWithChildren<{ readonly label:
       aria-label={label}
       x-on:toggle="toggled($event)"
       x-on:keydown="moved($event)"
-      x-on:click="chosen($event)"
+      {...bind("x-on:click.capture", "chosen($event)")}
     >
       {children as "safe"}
     </div>

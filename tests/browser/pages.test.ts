@@ -13,6 +13,7 @@ const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.j
 interface Violation {
   readonly id: string;
   readonly impact: string;
+  readonly nodes: readonly { readonly target: readonly string[] }[];
 }
 
 /** A server with a worker that has failed once, and one that has left. */
@@ -65,7 +66,7 @@ test("filter, kind and order are in the address, and survive a reload", async ()
   await page.fill("#workers-filter", "gpu");
   await page.click("#tab-workers th button >> text=Failed");
   await page.click("#tab-workers th button >> text=Failed");
-  await page.waitForFunction("location.hash.includes('sort=-failed')");
+  await page.waitForURL(/sort=-failed/);
   expect(new URLSearchParams(new URL(page.url()).hash.split("?")[1])).toEqual(
     new URLSearchParams({ plugin: "llm", q: "gpu", sort: "-failed" }),
   );
@@ -96,7 +97,9 @@ test.each([
     await page.locator(isDetail ? ".detail-body:visible h2" : ".dense:visible tbody tr").first().waitFor();
     await painted(page);
     const { violations } = (await page.evaluate("axe.run()")) as { violations: readonly Violation[] }; // Axe's own shape.
-    const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    const serious = violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
     expect([hash, serious]).toEqual([hash, []]);
     expect([hash, await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")]).toEqual([hash, 0]);
   }
@@ -108,5 +111,5 @@ test("an empty pool leads to the page that adds a worker", async () => {
   const page = await pages.openTab(server.url, "workers");
   await page.locator("#tab-workers >> text=No workers are connected").waitFor();
   await page.click("#tab-workers .empty-state a >> text=Add a worker");
-  await page.waitForFunction("location.hash.startsWith('#add')");
+  await page.waitForURL(/#add/);
 });

@@ -34,10 +34,11 @@ export function RowMenu({ label, children }: PropsWithChildren<{ readonly label:
       role="menu"
       class="row-menu"
       popover="auto"
+      tabindex="-1"
       aria-label={label}
       x-on:toggle="toggled($event)"
       x-on:keydown="moved($event)"
-      x-on:click="chosen($event)"
+      {...bind("x-on:click.capture", "chosen($event)")}
     >
       {children as "safe"}
     </div>

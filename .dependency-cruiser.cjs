@@ -345,6 +345,10 @@ module.exports = {
       from: { path: "^src/join/lines\\.ts$" },
       to: {},
     },
+    reaches("packing-reach", "The package is made of files, whatever they do.", "^src/packing/", [
+      ...SHARED,
+      "^package\\.json$",
+    ]),
     reaches("cli-reach", "The command line knows each program by its door.", "^src/cli/", [
       ...SHARED,
       "^src/(config|plugins|serve)\\.ts$",

@@ -12,7 +12,19 @@ import { API_KEY, TestServer } from "../support/test-server.ts";
 
 setDefaultTimeout(60_000);
 
-const TABS = ["overview", "workers", "models", "jobs", "mcp", "transfers", "keys", "usage", "playground"] as const;
+const TABS = [
+  "overview",
+  "workers",
+  "models",
+  "jobs",
+  "mcp",
+  "transfers",
+  "keys",
+  "usage",
+  "playground",
+  "add",
+  "use",
+] as const;
 const PHONE = { width: 390, height: 844 };
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
@@ -55,7 +67,7 @@ describe("the dashboard is accessible", () => {
     await page.evaluate(AXE);
     for (const tab of TABS) {
       await page.click(`header a[href="#${tab}"]`);
-      const buttons = await page.locator(`#tab-${tab} .parts button`).all();
+      const buttons = await page.locator(`#tab-${tab} .parts button, #tab-${tab}.tab .playground .picks button`).all();
       const parts = buttons.length === 0 ? [undefined] : buttons;
       for (const part of parts) {
         await part?.click();

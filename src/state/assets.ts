@@ -112,6 +112,8 @@ const PARTS_OF_STYLE = [
   "overview.css",
   "servers.css",
   "plugin.css",
+  "tables.css",
+  "pages.css",
   "panels.css",
   "dialogs.css",
   "keys.css",

@@ -12,6 +12,7 @@ import { renderTries } from "./try-view.tsx";
 export const MCP_SECTION: Section = {
   label: "MCP servers",
   page: { id: "mcp", label: "MCP" },
+  workers: { kind: "MCP", haveModels: false },
   shares: { playground: renderTries },
   render: renderMcpView,
 };

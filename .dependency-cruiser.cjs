@@ -354,6 +354,7 @@ module.exports = {
       ...SHARED,
       "^src/(answering|wire|settings)/",
       "^src/doctor/program\\.ts$",
+      "^src/service/(program|program-files|service-verb)\\.ts$",
     ]),
     reaches("doctor-reach", "The doctor is built from the worker's parts.", "^src/doctor/", [
       ...SHARED,

@@ -12,7 +12,7 @@ const MODEL_KINDS = [...KINDS.keys()];
 export const WORKER_GROUPS: readonly WorkerGroup[] = [
   {
     title: "The server and this worker",
-    flags: ["config", "server", "join", "client-key", "name", "id", "state-file"],
+    flags: ["config", "server", "join", "client-key", "name", "id", "state-file", "update"],
   },
   {
     title: "The model server",

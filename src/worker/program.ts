@@ -88,7 +88,7 @@ function serve(settings: WorkerSettings, remarks: readonly Remark[], argv: reado
     await worker.stop();
     if (stopping) await new Promise<never>(() => {});
   };
-  const versions = watchVersion(settings, log, argv, stopForUpdate);
+  const versions = watchVersion(settings, log, argv, { stop: stopForUpdate, flush: () => writer.flush() });
   const worker = start(
     settings,
     { clock: systemClock, log, ids: systemIds },

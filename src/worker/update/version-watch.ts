@@ -26,6 +26,8 @@ export interface VersionWatchOptions {
   readonly log: Log;
   /** Ends the worker in order. */
   readonly stop: () => Promise<void>;
+  /** Writes the rest of the log, which ends with this process. */
+  readonly flush: () => void;
 }
 
 /** Notices that the server has another version. Says so, once for each, and becomes that version if the operator wants it. */
@@ -51,7 +53,7 @@ export class VersionWatch {
   }
 
   async #update(updater: Updater, target: string): Promise<void> {
-    const { server, isUnverified, now, log, stop } = this.#options;
+    const { server, isUnverified, now, log, stop, flush } = this.#options;
     const fault = updateFault(target, server, { last: updater.last(), now: now(), isUnverified });
     if (fault !== undefined) return log.warn("update.refused", { server_version: target, reason: fault });
     this.#isUpdating = true;
@@ -60,6 +62,7 @@ export class VersionWatch {
       const finish = await updater.prepare(target);
       await stop();
       log.info("update.done", { server_version: target });
+      flush();
       finish();
     } catch (error) {
       this.#isUpdating = false;

@@ -9,12 +9,12 @@ import { type Updater, VersionWatch } from "./version-watch.ts";
 /** The variable by which a worker knows that it is a service. Its value is the directory of the service's program. */
 const SERVICE_DIR = "MOORAGE_SERVICE_DIR";
 
-/** Watches the version of the server for the worker of this process. `stop` ends it in order; `argv` are its words. */
+/** Watches the version of the server for the worker of this process. `stop` ends it in order, `flush` writes the rest of its log, and `argv` are its words. */
 export function watchVersion(
   settings: WorkerSettings,
   log: Log,
   argv: readonly string[],
-  stop: () => Promise<void>,
+  { stop, flush }: { readonly stop: () => Promise<void>; readonly flush: () => void },
 ): VersionWatch {
   const { env } = process;
   return new VersionWatch({
@@ -26,6 +26,7 @@ export function watchVersion(
     now: Date.now,
     log,
     stop,
+    flush,
   });
 }
 

@@ -32,6 +32,7 @@ function setUp(overrides: Partial<VersionWatchOptions> = {}, updating?: Partial<
     async stop() {
       done.push("stop");
     },
+    flush: () => done.push("flush"),
     ...overrides,
   });
   const events = (): readonly string[] => lines.map((line) => String(JSON.parse(line).event));
@@ -56,7 +57,7 @@ test("a worker that is told to becomes that version, once it is there, and after
   watch.handle("0.3.0");
   watch.handle("0.4.0");
   await settled();
-  expect(done).toEqual(["prepare 0.3.0", "stop", "finish"]);
+  expect(done).toEqual(["prepare 0.3.0", "stop", "flush", "finish"]);
   expect(events()).toEqual(["version.differs", "update.started", "version.differs", "update.done"]);
 });
 

@@ -105,6 +105,11 @@ export class Ledger {
     return this.#outputSoFar;
   }
 
+  /** Whether a part of it is told from the bytes of streams that run. */
+  get isOutputEstimated(): boolean {
+    return this.#live.total > 0;
+  }
+
   /** Looks at the streams that run, and adds what they have made to the rates. Returns whether they have made anything. */
   look(jobs: Iterable<RegisteredJob>): boolean {
     const now = this.#options.clock.elapsed();

@@ -241,7 +241,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     if (this.#ledger.look(this.pool.jobs.all())) this.#drift.output(this.#options.deps.clock.elapsed());
     this.coldCaches.look();
     this.#pasts.look();
-    const { lastHeartbeatAt, ...pulse } = toPulse(this.pool, this.#ledger);
+    const { lastHeartbeatAt, ...pulse } = toPulse(this.pool, this.#ledger, this.#pasts.causes);
     this.#drift.look(lastHeartbeatAt);
     return pulse;
   }

@@ -36,14 +36,16 @@ export function locatedJob(job: JobDetail, server: string): JobDetail {
  * as by the server that it is connected to, or was last. `told` MUST NOT be empty.
  */
 export function joinWorkers(told: readonly Told<WorkerDetail>[], jobs: readonly JobDetail[]): WorkerDetail | undefined {
-  const [latest] = told.toSorted((a, b) => lastSeen(b.detail).localeCompare(lastSeen(a.detail)));
+  const [latest] = told.toSorted(
+    (a, b) => Number(b.detail.connected) - Number(a.detail.connected) || newerFirst(seenAt(a.detail), seenAt(b.detail)),
+  );
   if (!latest) return undefined;
   return {
     ...latest.detail,
     server: latest.server,
     sessions: told
       .flatMap(({ server, detail }) => detail.sessions.map((session) => ({ ...session, server })))
-      .sort((a, b) => b.connected_at.localeCompare(a.connected_at))
+      .sort((a, b) => newerFirst(a.connected_at, b.connected_at))
       .slice(0, MAX_SESSIONS),
     jobs: [...told.flatMap(({ server, detail }) => detail.jobs.map((job) => locatedJob(job, server))), ...jobs].slice(
       0,
@@ -99,10 +101,14 @@ export function joinModels(told: readonly Told<ModelDetail>[]): ModelDetail | un
   };
 }
 
-/** When a worker was last seen; later than any time for one that is connected. */
-function lastSeen({ connected, sessions }: WorkerDetail): string {
-  const [session] = sessions;
-  return connected ? `~${session?.connected_at}` : (session?.gone_at ?? "");
+/** When the last session of a worker ended or, for one that is connected, began. */
+function seenAt({ sessions: [session] }: WorkerDetail): string {
+  return session?.gone_at ?? session?.connected_at ?? "";
+}
+
+/** Compares times of RFC 3339 in UTC, which are in the order of their characters. */
+function newerFirst(a: string, b: string): number {
+  return a === b ? 0 : a < b ? 1 : -1;
 }
 
 function locatedName(worker: WorkerName | null, server: string): WorkerName | null {
@@ -114,7 +120,7 @@ function joinErrors(told: readonly Told<{ readonly errors: readonly ErrorEntry[]
     .flatMap(({ server, detail }) =>
       detail.errors.map((error) => ({ ...error, server, worker: locatedName(error.worker, server) })),
     )
-    .sort((a, b) => b.at.localeCompare(a.at))
+    .sort((a, b) => newerFirst(a.at, b.at))
     .slice(0, MAX_ERRORS);
 }
 

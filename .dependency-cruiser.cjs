@@ -106,7 +106,8 @@ module.exports = {
     },
     {
       name: "views-take-types",
-      comment: "A view is a function of a snapshot; it runs no code of src, except modules that pages load as they are.",
+      comment:
+        "A view is a function of a snapshot; it runs no code of src, except modules that pages load as they are.",
       severity: "error",
       from: { path: "^views/" },
       to: { path: "^src/", pathNot: "^src/join/lines\\.ts$", dependencyTypesNot: ["type-only"] },
@@ -324,6 +325,13 @@ module.exports = {
       "^src/state/",
       [...SHARED, "^src/config\\.ts$", "^src/audit/audit\\.ts$", "^src/(auth|figures|http|openapi|plugin)/", "^views/"],
     ),
+    reaches("front-reach", "The front page says what is true of every server.", "^src/front/", [
+      ...SHARED,
+      "^src/(auth|openapi)/",
+      "^src/join/origin\\.ts$",
+      "^src/plugin/route-context\\.ts$",
+      "^views/",
+    ]),
     reaches("join-reach", "Machines that join get files and lines; no worker is known here.", "^src/join/", [
       ...SHARED,
       "^src/(auth|http|openapi)/",
@@ -337,6 +345,10 @@ module.exports = {
       from: { path: "^src/join/lines\\.ts$" },
       to: {},
     },
+    reaches("packing-reach", "The package is made of files, whatever they do.", "^src/packing/", [
+      ...SHARED,
+      "^package\\.json$",
+    ]),
     reaches("cli-reach", "The command line knows each program by its door.", "^src/cli/", [
       ...SHARED,
       "^src/(config|plugins|serve)\\.ts$",
@@ -354,6 +366,11 @@ module.exports = {
       ...SHARED,
       "^src/(answering|wire|settings)/",
       "^src/doctor/program\\.ts$",
+      "^src/service/(program|program-files|service-verb)\\.ts$",
+    ]),
+    reaches("service-reach", "A service is a worker's settings in the form of a system.", "^src/service/", [
+      ...SHARED,
+      "^src/(settings|packing|worker)/",
     ]),
     reaches("doctor-reach", "The doctor is built from the worker's parts.", "^src/doctor/", [
       ...SHARED,

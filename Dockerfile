@@ -5,6 +5,14 @@ WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production
 
+# The npm package, which the server hands to workers that join.
+FROM packages AS package
+COPY bin ./bin
+COPY src ./src
+COPY views ./views
+COPY tsconfig.json CHANGELOG.md LICENSE README.md ./
+RUN bun src/packing/main.ts >package.tgz
+
 FROM oven/bun:1.4.5-slim
 # Bun reads tsconfig.json (for JSX) and bunfig.toml from the directory in which it starts.
 WORKDIR /app
@@ -15,6 +23,7 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY package.json bunfig.toml tsconfig.json LICENSE ./
 COPY src ./src
 COPY views ./views
+COPY --from=package /app/package.tgz ./
 # For DATA_DIR. A volume that is mounted here for the first time takes over the owner and the mode.
 RUN mkdir -m 700 /data && chown 1000:1000 /data
 # The files belong to root and are read-only to the program. The image's user `bun` is given by number, because Kubernetes
@@ -24,6 +33,6 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=3s --start-period=5s \
   CMD ["bun", "-e", "process.exit((await fetch(`http://127.0.0.1:${process.env.PORT || 8080}/healthz`)).ok ? 0 : 1)"]
-ENTRYPOINT ["bun"]
-# The worker: docker run … moorage src/worker/main.ts llm --server … --backend …
-CMD ["src/main.ts"]
+ENTRYPOINT ["bun", "src/cli/main.ts"]
+# The worker: docker run … moorage worker llm --server … --backend …
+CMD ["serve"]

@@ -1,6 +1,6 @@
 /**
  * A small MCP server for benchmarks, with ten tools: on standard input and output, or with `--http` on a port that it reports.
- * The first argument is the time in milliseconds that its list takes. It does as little as possible per request.
+ * There it answers in JSON at `/mcp`, and at `/events` in event streams, which is what the official SDKs' servers do unless they are told otherwise. The first argument is the time in milliseconds that its list takes. It does as little as possible per request.
  */
 import { SMALL_CHARS } from "./mcp-calls.ts";
 
@@ -32,6 +32,16 @@ async function answerTo(message: Message): Promise<object | undefined> {
   return message.id === undefined ? undefined : { jsonrpc: "2.0", id: message.id, result: await resultOf(message) };
 }
 
+function eventOf(answer: object): Response {
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(`event: message\ndata: ${JSON.stringify(answer)}\n\n`);
+      controller.close();
+    },
+  });
+  return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-cache" } });
+}
+
 if (process.argv.includes("--http")) {
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -40,11 +50,12 @@ if (process.argv.includes("--http")) {
     async fetch(request) {
       if (request.method !== "POST") return new Response(null, { status: 405 });
       const answer = await answerTo((await request.json()) as Message); // Sent by our own programs.
-      return answer ? Response.json(answer) : new Response(null, { status: 202 });
+      if (!answer) return new Response(null, { status: 202 });
+      return request.url.endsWith("/events") ? eventOf(answer) : Response.json(answer);
     },
   });
   process.on("disconnect", () => process.exit(0));
-  process.send?.({ url: `http://127.0.0.1:${server.port}/mcp` });
+  process.send?.({ url: `http://127.0.0.1:${server.port}` });
 } else {
   let rest = "";
   process.stdin.on("data", async (chunk) => {

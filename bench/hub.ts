@@ -15,6 +15,9 @@ const SLOWEST_LIST_MS = 200;
 const MOST_OF_SLOWEST = 1.3;
 /** The most time that one URL may add to a call, relative to the server's own URL. */
 const MOST_OF_OWN = 1.2;
+/** Where the server on HTTP answers in JSON, and where in event streams. */
+const WEB = "/mcp";
+const EVENTS = "/events";
 const SCRIPT = join(import.meta.dir, "hub-server.ts");
 
 /** One kind of server: its calls directly, at its own URL, and at the one URL of all. */
@@ -35,7 +38,8 @@ export async function measureHub(children: Children, isQuick: boolean): Promise<
   await startWorker(children, server, web);
   const keys = Array.from({ length: SERVERS }, (_, at) => `s${at}`);
   const own = await Promise.all(keys.map((key) => openSession(server, key)));
-  const [ownWeb, team] = [await openSession(server, "web"), await openSession(server, "team")];
+  const [ownWeb, ownEvents] = [await openSession(server, "web"), await openSession(server, "events")];
+  const team = await openSession(server, "team");
 
   const lists = await interleave([...own, team], rounds, listIn);
   const slowest = (lists[0] ?? []).map((_, round) =>
@@ -47,13 +51,14 @@ export async function measureHub(children: Children, isQuick: boolean): Promise<
     const question: CallQuestion = { kind: "small", target, body: toolCall(name), count };
     return load.ask<SmallAnswer>(question);
   };
-  const direct: CallTarget = { url: web.greeting.url ?? "", headers: MCP_HEADERS };
+  const direct = (path: string): CallTarget => ({ url: `${web.greeting.url}${path}`, headers: MCP_HEADERS });
   const kinds: readonly Ways[] = [
     {
       name: "stdio",
       ways: [() => stdio.ask<SmallAnswer>({ count }), at(own[0] ?? team, "small"), at(team, "s0__small")],
     },
-    { name: "Streamable HTTP", ways: [at(direct, "small"), at(ownWeb, "small"), at(team, "web__small")] },
+    { name: "HTTP, JSON", ways: [at(direct(WEB), "small"), at(ownWeb, "small"), at(team, "web__small")] },
+    { name: "HTTP, events", ways: [at(direct(EVENTS), "small"), at(ownEvents, "small"), at(team, "events__small")] },
   ];
   const calls: { readonly name: string; readonly samples: readonly (readonly SmallAnswer[])[] }[] = [];
   for (const { name, ways } of kinds) calls.push({ name, samples: await interleave(ways, rounds, (way) => way()) });
@@ -62,7 +67,7 @@ export async function measureHub(children: Children, isQuick: boolean): Promise<
     goals: [listGoal(all, slowest), ...calls.map(({ name, samples }) => callGoal(name, samples))],
     report: {
       title: "One URL for twenty MCP servers",
-      method: `${SERVERS} MCP servers on stdio, with ten tools each, whose lists take ${SLOWEST_LIST_MS / SERVERS} to ${SLOWEST_LIST_MS} ms, and one on Streamable HTTP are in one servers file (\`bench/hub-server.ts\`), each at its own URL and all at one. Lists are asked for one after the other, in open sessions. Calls are made ${count} times in a row per round, directly, at the server's own URL and at the one URL; added is the median beyond the direct call. Medians of ${rounds} rounds, with the range.`,
+      method: `${SERVERS} MCP servers on stdio, with ten tools each, whose lists take ${SLOWEST_LIST_MS / SERVERS} to ${SLOWEST_LIST_MS} ms, and two on Streamable HTTP, which answer in JSON and in event streams, are in one servers file (\`bench/hub-server.ts\`), each at its own URL and all at one. Lists are asked for one after the other, in open sessions. Calls are made ${count} times in a row per round, directly, at the server's own URL and at the one URL; added is the median beyond the direct call. Medians of ${rounds} rounds, with the range.`,
       tables: [listTable(all, slowest), callTable(calls)],
     },
   };
@@ -71,7 +76,7 @@ export async function measureHub(children: Children, isQuick: boolean): Promise<
 function listGoal(all: readonly number[], slowest: readonly number[]): Goal {
   const each = ratios(all, slowest);
   return {
-    what: `a list of all tools of ${SERVERS + 1} servers / that of the slowest of them`,
+    what: `a list of all tools of ${SERVERS + 2} servers / that of the slowest of them`,
     measured: `${spread(each, 2)} ×`,
     wanted: `at most ${MOST_OF_SLOWEST} ×`,
     isMet: median(each) <= MOST_OF_SLOWEST,
@@ -124,7 +129,12 @@ async function startWorker(children: Children, server: MoorageServer, web: Helpe
     const delay = String(((at + 1) * SLOWEST_LIST_MS) / SERVERS);
     return [`s${at}`, { command: process.execPath, args: [SCRIPT, delay], id: `s${at}` }];
   });
-  const mcpServers = { ...Object.fromEntries(listed), web: { url: web.greeting.url, id: "web" } };
+  const { url } = web.greeting;
+  const mcpServers = {
+    ...Object.fromEntries(listed),
+    web: { url: `${url}${WEB}`, id: "web" },
+    events: { url: `${url}${EVENTS}`, id: "events" },
+  };
   const file = join(children.directory, "servers.json");
   writeFileSync(file, JSON.stringify({ mcpServers, one_url: "team" }));
   const args = ["src/worker/main.ts", "mcp", "--server", server.url, "--servers", file];

@@ -1,10 +1,18 @@
 import { mkdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { buildBinary, hostTarget, PROGRAMS, type Program, TARGETS, type Target } from "./binaries/build-binary.ts";
-import { measureStartUp } from "./binaries/start-up.ts";
+import { ownCommand } from "../src/system/own-program.ts";
+import {
+  type BinaryAssets,
+  buildBinary,
+  hostTarget,
+  makeAssets,
+  TARGETS,
+  type Target,
+} from "./binaries/build-binary.ts";
+import { measureStartUp, type Started } from "./binaries/start-up.ts";
 
-// `bun run binaries [target …] [--out folder]` builds server and worker as programs that need neither Bun nor packages.
+// `bun run binaries [target …] [--out folder]` builds Moorage as a program that needs neither Bun nor packages.
 // Without a target it builds all of them; `host` is this machine's. It prints a table, builds as many targets as it can,
 // and fails if one of them could not be built.
 
@@ -31,30 +39,34 @@ function targetNamed(word: string): Target {
 
 const failures: string[] = [];
 
-async function row(program: Program, target: Target): Promise<string> {
+async function row(target: Target, assets: BinaryAssets): Promise<string> {
   try {
-    const { path, bytes } = await buildBinary(program, target, values.out);
-    const start = target === hostTarget() ? `${Math.round(await measureStartUp(program, [path]))} ms` : "not run here";
-    return `| ${relative(process.cwd(), path)} | ${(bytes / MIB).toFixed(0)} MiB | ${start} |`;
+    const { path, bytes } = await buildBinary(target, values.out, assets);
+    const cells = target === hostTarget() ? await startCells([path]) : "not run here | not run here";
+    return `| ${relative(process.cwd(), path)} | ${(bytes / MIB).toFixed(0)} MiB | ${cells} |`;
   } catch (error) {
-    failures.push(`${program} for ${target}: ${error instanceof Error ? error.message : String(error)}`);
-    return `| ${program}-${target} | not built | |`;
+    failures.push(`${target}: ${error instanceof Error ? error.message : String(error)}`);
+    return `| ${target} | not built | | |`;
   }
 }
 
-async function sourceRow(program: Program): Promise<string> {
-  const { entry } = PROGRAMS[program];
-  const start = await measureStartUp(program, [process.execPath, entry], ROOT);
-  return `| bun ${entry} | | ${Math.round(start)} ms |`;
+async function startCells(words: readonly string[], cwd?: string): Promise<string> {
+  const times: string[] = [];
+  for (const what of ["serve", "worker"] satisfies Started[])
+    times.push(`${Math.round(await measureStartUp(what, words, cwd))} ms`);
+  return times.join(" | ");
 }
 
 const targets = chosen();
 mkdirSync(values.out, { recursive: true });
-console.log("| program | size | until it serves (median) |\n| --- | --- | --- |");
-// Object.keys gives strings; these are the keys of PROGRAMS.
-for (const program of Object.keys(PROGRAMS) as Program[]) {
-  console.log(await sourceRow(program));
-  for (const target of targets) console.log(await row(program, target));
+console.log("| program | size | until the server serves (median) | until the worker runs |\n| --- | --- | --- | --- |");
+const { words, cwd } = ownCommand();
+console.log(`| bun src/cli/main.ts | | ${await startCells(words, cwd)} |`);
+const assets = await makeAssets();
+try {
+  for (const target of targets) console.log(await row(target, assets));
+} finally {
+  assets.remove();
 }
 if (failures.length > 0) {
   console.error(`\nNot built:\n${failures.map((failure) => `- ${failure}\n`).join("")}`);

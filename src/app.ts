@@ -7,6 +7,7 @@ import { createShell } from "./app/shell.ts";
 import { Teams } from "./app/teams.ts";
 import { AuditTrail } from "./audit/audit.ts";
 import { createMemoryAudit } from "./audit/memory-audit.ts";
+import { createProxies } from "./auth/addresses.ts";
 import { createAuth } from "./auth/auth.ts";
 import { configuredSecrets } from "./auth/configured-secrets.ts";
 import { createSecrets } from "./auth/secrets.ts";
@@ -16,6 +17,7 @@ import { EventLoopLag } from "./figures/event-loop-lag.ts";
 import { createMetrics } from "./figures/metrics.ts";
 import { RecentTimes } from "./figures/recent-times.ts";
 import { SlidingSum } from "./figures/sliding-sum.ts";
+import { frontRoutes } from "./front/routes.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createListener } from "./http/listener.ts";
 import { answerMetrics } from "./http/metrics-listener.ts";
@@ -35,6 +37,7 @@ import { lazyAssets } from "./state/assets.ts";
 import { registerClusterMetrics } from "./state/cluster-metrics.ts";
 import { ClusterOverview } from "./state/cluster-overview.ts";
 import { Overview } from "./state/overview.ts";
+import { page } from "./state/page.ts";
 import { stateRoutes } from "./state/routes.ts";
 import type { Deps } from "./system/deps.ts";
 import { KeyMask } from "./system/key-mask.ts";
@@ -188,6 +191,16 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     }),
   );
   elysia.use(state.routes);
+  elysia.use(
+    frontRoutes({
+      version: VERSION,
+      publicUrl: config.publicUrl,
+      proxies: createProxies(config.trustedProxies),
+      hasKeys: () => !auth.isClientOpen,
+      assets: () => assets().page,
+      page,
+    }),
+  );
   elysia.use(createJoin({ config, deps, auth, plugins, makesTokens: keeping === "made", assets, pack: parts.pack }));
   for (const routes of teams.routes()) elysia.use(routes);
   for (const plugin of plugins) elysia.use(plugin.routes);

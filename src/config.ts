@@ -4,8 +4,10 @@ import type { ClaimRule } from "./settings/oidc.ts";
 import type { QueueWeights } from "./settings/queue-weights.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "./settings/read-settings.ts";
 import type { ProgramText } from "./settings/render.ts";
+import { SERVER_GROUPS } from "./settings/server-help.ts";
 import { type SettingsOwner, serverTable } from "./settings/server-table.ts";
 import type { Values } from "./settings/setting.ts";
+import { launcherWords } from "./system/launcher.ts";
 import type { LogFormat, LogLevel } from "./system/log.ts";
 import { isLoopback } from "./system/loopback.ts";
 
@@ -135,18 +137,28 @@ export interface ConfigSources extends Sources {
 }
 
 /** The server's description in `--help`. */
-export function serverText(version: string): ProgramText {
+export function serverText(version: string, launcher = "moorage"): ProgramText {
   return {
     name: "moorage",
     version,
     about: "private models and tools behind one public server.",
-    usage: "moorage serve [flags]",
+    usage: `${launcher} serve [flags]`,
+    examples: [
+      `API_KEY=… CLIENT_KEY=… ${launcher} serve --port 8080`,
+      `${launcher} serve --data-dir ./data --public-url https://moorage.example.com`,
+    ],
+    groups: SERVER_GROUPS,
   };
 }
 
 /** Reads, checks and freezes the configuration, or returns all faults. Pure except for `readFile`. */
 export function loadConfig(sources: ConfigSources): Loaded<Config> {
-  const read = readSettings(serverTable(sources.knownPlugins), sources, serverText(sources.version), NFRX_SERVER);
+  const read = readSettings(
+    serverTable(sources.knownPlugins),
+    sources,
+    serverText(sources.version, launcherWords(sources.env)),
+    NFRX_SERVER,
+  );
   if (read.kind === "print") return read;
   const strays = read.positionals.filter((each) => !each.isDoubtful);
   const faults = [

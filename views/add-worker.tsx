@@ -53,13 +53,14 @@ export function AddWorker({ keeping, isOpenToWorkers, hasKeys, publicUrl, versio
 function WhatRuns(): string {
   return (
     <fieldset class="card step">
-      <legend>
+      <legend class="step-legend">
         <h3>What runs there?</h3>
       </legend>
       <div class="choices">
         <template x-for="each in programs" x-bind:key="each.id">
           <label class="choice">
             <input
+              class="radio"
               type="radio"
               name="add-program"
               x-bind:value="each.id"
@@ -122,7 +123,8 @@ function Line({ keeping, isOpenToWorkers }: Pick<AddWorkerProps, "keeping" | "is
             ["windows", "Windows"],
           ].map(([id, label]) => (
             <label>
-              <input type="radio" name="add-system" value={id} x-model="system" /> <span safe>{label}</span>
+              <input class="radio" type="radio" name="add-system" value={id} x-model="system" />{" "}
+              <span safe>{label}</span>
             </label>
           ))}
         </fieldset>

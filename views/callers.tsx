@@ -5,7 +5,9 @@ import { OneServerLine } from "./servers.tsx";
 export function Callers({ isCluster }: { readonly isCluster: boolean }): string {
   return (
     <div class="card callers">
-      <h3 id="callers-title">Callers</h3>
+      <div class="card-head">
+        <h3 id="callers-title">Callers</h3>
+      </div>
       {isCluster ? <OneServerLine text="callersText()" /> : ""}
       <section class="rows" tabindex="0" aria-labelledby="callers-title">
         <table x-cloak x-show="callers().length > 0">
@@ -18,7 +20,7 @@ export function Callers({ isCluster }: { readonly isCluster: boolean }): string 
               <th scope="col" class="number">
                 Running
               </th>
-              <th scope="col" class="number">
+              <th scope="col" class="number wide">
                 Longest wait
               </th>
               <th scope="col" class="number" title={SHARE_NOTE}>
@@ -38,7 +40,7 @@ export function Callers({ isCluster }: { readonly isCluster: boolean }): string 
                   <span class="sub" x-text="row.limitText"></span>
                 </td>
                 <td class="number" x-text="row.running"></td>
-                <td class="number" x-text="$format.duration(row.oldest_wait_ms)"></td>
+                <td class="number wide" x-text="$format.duration(row.oldest_wait_ms)"></td>
                 <td class="number">
                   <span x-text="$format.share(row.share)"></span>
                   <span
@@ -51,7 +53,7 @@ export function Callers({ isCluster }: { readonly isCluster: boolean }): string 
           </tbody>
         </table>
         <p class="none soft" x-show="callers().length === 0">
-          Nobody is waiting or being served.
+          No requests are running or waiting.
         </p>
       </section>
     </div>

@@ -1,5 +1,5 @@
 /** @jsxImportSource @kitajs/html */
-import type { Section, SharedPage } from "../src/plugin/contract.ts";
+import type { Section } from "../src/plugin/contract.ts";
 import { AddWorker, type AddWorkerProps } from "./add-worker.tsx";
 import { Jobs } from "./jobs.tsx";
 import { Keys, type KeysProps } from "./keys.tsx";
@@ -8,7 +8,7 @@ import { Overview, type OverviewProps } from "./overview.tsx";
 import { Playground } from "./playground.tsx";
 import { Usage } from "./usage.tsx";
 import { UseIt } from "./use-it.tsx";
-import { Workers } from "./workers.tsx";
+import { type WorkerKind, Workers } from "./workers.tsx";
 
 /** A section of the dashboard and its content. */
 export interface StateSection {
@@ -36,7 +36,7 @@ export interface SectionPlugin {
   readonly section?: Section | undefined;
 }
 
-/** What one plugin adds to a page. */
+/** What one plugin adds to the playground. */
 export interface PluginShare {
   readonly plugin: string;
   /** The plugin's work in people's words: `Language models`. */
@@ -59,24 +59,26 @@ export function laterSections(
   keys: KeysProps,
   connecting: () => ConnectingFacts,
 ): readonly LaterSection[] {
-  const shares = (page: SharedPage): readonly PluginShare[] =>
-    plugins.flatMap(({ id, section }) => {
-      const render = section?.shares?.[page];
-      return section && render ? [{ plugin: id, label: section.label, render }] : [];
-    });
-  const [workers, models, jobs, tries] = [shares("workers"), shares("models"), shares("jobs"), shares("playground")];
+  const kinds = plugins.flatMap(({ id, section }): readonly WorkerKind[] =>
+    section?.workers ? [{ plugin: id, ...section.workers }] : [],
+  );
+  const withModels = kinds.filter(({ haveModels }) => haveModels);
+  const tries = plugins.flatMap(({ id, section }): readonly PluginShare[] => {
+    const render = section?.shares?.playground;
+    return section && render ? [{ plugin: id, label: section.label, render }] : [];
+  });
   const shown = { isInNavigation: true };
-  const ifAny = (list: readonly PluginShare[], section: LaterSection): readonly LaterSection[] =>
+  const ifAny = (list: readonly unknown[], section: LaterSection): readonly LaterSection[] =>
     list.length === 0 ? [] : [section];
   return [
-    ...ifAny(workers, {
+    ...ifAny(kinds, { ...shown, id: "workers", label: "Workers", render: () => (<Workers kinds={kinds} />) as string }),
+    ...ifAny(withModels, {
       ...shown,
-      id: "workers",
-      label: "Workers",
-      render: () => (<Workers shares={workers} />) as string,
+      id: "models",
+      label: "Models",
+      render: () => (<Models kinds={withModels} />) as string,
     }),
-    ...ifAny(models, { ...shown, id: "models", label: "Models", render: () => (<Models shares={models} />) as string }),
-    ...ifAny(jobs, { ...shown, id: "jobs", label: "Jobs", render: () => (<Jobs shares={jobs} />) as string }),
+    ...ifAny(withModels, { ...shown, id: "jobs", label: "Jobs", render: () => (<Jobs />) as string }),
     ...plugins.flatMap(ownSection),
     { ...shown, id: "keys", label: "Keys", render: () => (<Keys {...keys} />) as string },
     { ...shown, id: "usage", label: "Usage", render: () => (<Usage />) as string },
@@ -104,7 +106,7 @@ export function laterSections(
 
 /** Returns the page that a plugin has for itself, if it has one. */
 function ownSection({ id, section }: SectionPlugin): readonly LaterSection[] {
-  if (!section || (section.page === undefined && section.shares?.workers !== undefined)) return [];
+  if (!section || (section.page === undefined && section.workers?.haveModels === true)) return [];
   const { page = { id, label: section.label } } = section;
   return [{ ...page, isInNavigation: true, render: section.render }];
 }

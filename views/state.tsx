@@ -20,13 +20,27 @@ export interface StateProps {
   readonly problems: readonly Problem[];
   /** The sections after the first one, in their order. The page loads what is in them when they are opened. */
   readonly sections: readonly Omit<LaterSection, "render">[];
+  /** The work of each plugin in people's words, by the plugin's id. */
+  readonly kinds?: Readonly<Record<string, string>>;
   /** Leads from the sections of earlier versions to their successors: pairs such as `llm` and `workers?plugin=llm`. */
   readonly oldSections?: readonly (readonly [id: string, successor: string])[];
 }
 
 /** The dashboard: the overview, and a tab for each other section. The page's module fills them and keeps them up to date. */
 export function StatePage(props: StateProps): string {
-  const { version, canSignOut, mayAct, hasKeys, assets, boot, cluster, problems, sections, oldSections = [] } = props;
+  const {
+    version,
+    canSignOut,
+    mayAct,
+    hasKeys,
+    assets,
+    boot,
+    cluster,
+    problems,
+    sections,
+    kinds = {},
+    oldSections = [],
+  } = props;
   const isCluster = cluster !== undefined;
   const first = firstSection({ problems, isCluster });
   const tabs: readonly HeaderSection[] = [{ ...first, isInNavigation: true }, ...sections];
@@ -46,6 +60,7 @@ export function StatePage(props: StateProps): string {
         class="shell"
         x-data="shell"
         data-sections={tabs.map(({ id }) => id).join(" ")}
+        data-kinds={JSON.stringify(kinds)}
         data-old={oldSections.map(([id, successor]) => `${id}=${successor}`).join(" ")}
       >
         <Header version={version} canSignOut={canSignOut} mayAct={mayAct} tabs={tabs} isCluster={isCluster} />

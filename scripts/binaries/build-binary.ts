@@ -1,14 +1,11 @@
-import { rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { CLIENT_FOLDER, PACKAGE_FILES, SHARED_FILES } from "../../src/system/browser-files.ts";
-
-/** The programs, by the name of their binaries. */
-export const PROGRAMS = {
-  "moorage-server": { entry: "src/main.ts", servesBrowsers: true },
-  "moorage-worker": { entry: "src/worker/main.ts", servesBrowsers: false },
-} as const;
-export type Program = keyof typeof PROGRAMS;
+import { packageFiles } from "../../src/packing/bundle.ts";
+import { type PackedFile, toTarball } from "../../src/packing/tar.ts";
+import { READY_MADE } from "../../src/packing/tarball.ts";
+import { PACKED_FOLDERS } from "../../src/system/browser-files.ts";
+import { BUNDLE_FOLDER, TOP_FOLDER } from "../../src/system/own-program.ts";
 
 export const TARGETS = [
   "linux-x64",
@@ -31,19 +28,40 @@ export function hostTarget(): Target | undefined {
   return TARGETS.find((target) => target === `${system}-${process.arch}`);
 }
 
-const ROOT = join(import.meta.dir, "../..");
+/** What a binary contains beside its code: the files for browsers, and the npm package, which a server hands to workers. */
+export interface BinaryAssets {
+  readonly paths: readonly string[];
+  remove(): void;
+}
+
+/** Writes the assets to a temporary folder, for all targets. */
+export async function makeAssets(): Promise<BinaryAssets> {
+  const folder = mkdtempSync(join(tmpdir(), "moorage-assets-"));
+  const files = await packageFiles(TOP_FOLDER);
+  for (const { path, bytes } of files.filter(isForBrowsers)) await Bun.write(join(folder, besideCode(path)), bytes);
+  await Bun.write(join(folder, READY_MADE), await toTarball(files));
+  return {
+    paths: [...Object.values(PACKED_FOLDERS), READY_MADE].map((name) => join(folder, name)),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function isForBrowsers({ path }: PackedFile): boolean {
+  return Object.values(PACKED_FOLDERS).some((folder) => path.startsWith(`${BUNDLE_FOLDER}/${folder}/`));
+}
+
+function besideCode(path: string): string {
+  return path.slice(BUNDLE_FOLDER.length + 1);
+}
 
 /**
- * Compiles one program for one target into `directory`. For a target other than this machine's, Bun downloads a build of its
+ * Compiles the program for one target into `directory`. For a target other than this machine's, Bun downloads a build of its
  * own version from the npm registry and keeps it in its cache. Throws with all of Bun's messages.
  */
-export async function buildBinary(program: Program, target: Target, directory: string): Promise<Binary> {
-  const { entry, servesBrowsers } = PROGRAMS[program];
-  const path = join(directory, `${program}-${target}${target.startsWith("windows") ? ".exe" : ""}`);
-  const packages = Object.values(PACKAGE_FILES).map((file) => fileURLToPath(import.meta.resolve(file)));
-  const shared = Object.values(SHARED_FILES).map((file) => join(ROOT, file));
+export async function buildBinary(target: Target, directory: string, assets: BinaryAssets): Promise<Binary> {
+  const path = join(directory, `moorage-${target}${target.startsWith("windows") ? ".exe" : ""}`);
   const { success, logs } = await Bun.build({
-    entrypoints: [join(ROOT, entry)],
+    entrypoints: [join(TOP_FOLDER, "src/cli/main.ts")],
     target: "bun",
     throw: false,
     // Bytecode halves the start-up time and costs 5 MB. The map makes stack traces in logs name the sources.
@@ -53,7 +71,7 @@ export async function buildBinary(program: Program, target: Target, directory: s
     compile: {
       ...(target === hostTarget() ? {} : { target: `bun-${target}` }),
       outfile: path,
-      assets: servesBrowsers ? [join(ROOT, CLIENT_FOLDER), ...shared, ...packages] : [],
+      assets: [...assets.paths],
       // Settings must come from the command line and the environment, never from files in the current directory.
       autoloadDotenv: false,
       autoloadBunfig: false,

@@ -2,23 +2,25 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Program } from "./build-binary.ts";
 
 /** Enough starts that one slow one does not affect the median. */
 const ROUNDS = 7;
 /** Milliseconds after which a program is considered unable to start. */
 const GIVE_UP_MS = 10_000;
 
+/** The command whose start is measured. */
+export type Started = "serve" | "worker";
+
 /**
  * The median of several start-up times in milliseconds. The server has started when `/healthz` responds with 200, and the
  * worker when it has logged that it started. Runs in an empty directory unless `cwd` names another.
  */
-export async function measureStartUp(program: Program, command: readonly string[], cwd?: string): Promise<number> {
+export async function measureStartUp(what: Started, command: readonly string[], cwd?: string): Promise<number> {
   const empty = mkdtempSync(join(tmpdir(), "moorage-start-"));
   const times: number[] = [];
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
-      times.push(await (program === "moorage-server" ? serverStart : workerStart)(command, cwd ?? empty));
+      times.push(await (what === "serve" ? serverStart : workerStart)(command, cwd ?? empty));
     }
   } finally {
     rmSync(empty, { recursive: true, force: true });
@@ -29,7 +31,7 @@ export async function measureStartUp(program: Program, command: readonly string[
 async function serverStart(command: readonly string[], cwd: string): Promise<number> {
   const port = await freePort();
   const startedAt = performance.now();
-  const child = Bun.spawn([...command, "--host", "127.0.0.1", "--port", String(port)], {
+  const child = Bun.spawn([...command, "serve", "--host", "127.0.0.1", "--port", String(port)], {
     cwd,
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -50,7 +52,7 @@ async function serverStart(command: readonly string[], cwd: string): Promise<num
 async function workerStart(command: readonly string[], cwd: string): Promise<number> {
   const startedAt = performance.now();
   // Nothing listens at this address, which the worker tolerates.
-  const child = Bun.spawn([...command, "llm", "--server", "http://127.0.0.1:9", "--log-format", "json"], {
+  const child = Bun.spawn([...command, "worker", "llm", "--server", "http://127.0.0.1:9", "--log-format", "json"], {
     cwd,
     stdio: ["ignore", "pipe", "ignore"],
     timeout: GIVE_UP_MS,

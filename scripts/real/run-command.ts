@@ -1,4 +1,4 @@
-/** Milliseconds. Up to 130 MB are downloaded; a slow line takes minutes. */
+/** Milliseconds. Up to 500 MB are downloaded; a slow line takes minutes. */
 const INSTALL_TIMEOUT_MS = 10 * 60_000;
 
 /** Runs a command and returns the end of what it printed if it failed. */

@@ -16,23 +16,32 @@ export type Request =
   | { readonly kind: "print"; readonly text: string }
   | { readonly kind: "fault"; readonly text: string };
 
-/** Finds the command that `argv` names. `argv` begins after the program's name. Words behind the command are passed on. */
-export function parseCommand(argv: readonly string[], commands: Commands, version: string): Request {
+/**
+ * Finds the command that `argv` names. `argv` begins after the program's name. Words behind the command are passed on.
+ * `launcher` is what one types in front of the command.
+ */
+export function parseCommand(
+  argv: readonly string[],
+  commands: Commands,
+  version: string,
+  launcher = "moorage",
+): Request {
   const [word, ...rest] = argv;
-  if (word === undefined) return { kind: "fault", text: `No command was given.\n\n${helpText(commands, version)}` };
+  if (word === undefined)
+    return { kind: "fault", text: `No command was given.\n\n${helpText(commands, version, launcher)}` };
   if (word === "--version" || word === "version") return { kind: "print", text: version };
-  if (word === "--help" || word === "-h" || word === "help") return help(rest[0], commands, version);
+  if (word === "--help" || word === "-h" || word === "help") return help(rest[0], commands, version, launcher);
   const command = findCommand(word, commands);
   if (command) return { kind: "run", command, argv: rest };
-  return { kind: "fault", text: unknownText(word, commands) };
+  return { kind: "fault", text: unknownText(word, commands, launcher) };
 }
 
 /** `help worker` prints the help of that program. */
-function help(word: string | undefined, commands: Commands, version: string): Request {
-  if (word === undefined) return { kind: "print", text: helpText(commands, version) };
+function help(word: string | undefined, commands: Commands, version: string, launcher: string): Request {
+  if (word === undefined) return { kind: "print", text: helpText(commands, version, launcher) };
   const command = findCommand(word, commands);
   if (command) return { kind: "run", command, argv: ["--help"] };
-  return { kind: "fault", text: unknownText(word, commands) };
+  return { kind: "fault", text: unknownText(word, commands, launcher) };
 }
 
 /** Returns the command that a word names; undefined for any other word. */
@@ -41,19 +50,30 @@ export function findCommand(word: string, commands: Commands): Command | undefin
 }
 
 /** An unknown word is not repeated: it may be part of a key that was pasted into the wrong place. */
-function unknownText(word: string, commands: Commands): string {
+function unknownText(word: string, commands: Commands, launcher: string): string {
   const near = nearest(word, Object.keys(commands));
   const hint = near ? ` Did you mean ${near}?` : "";
-  return `Unknown command.${hint} Commands: ${Object.keys(commands).join(", ")}. Run 'moorage help' for details.`;
+  return `Unknown command.${hint} Commands: ${Object.keys(commands).join(", ")}. Run '${launcher} help' for details.`;
 }
 
-function helpText(commands: Commands, version: string): string {
+/** The commands in the order in which people need them, each group under its own heading. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  "To begin": ["demo", "serve", "worker", "doctor"],
+  "For operators": ["keys", "join-token", "tenants", "usage", "audit", "mcp", "backup"],
+};
+
+function helpText(commands: Commands, version: string, launcher: string): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
-  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  const line = (name: string): string => `  ${name.padEnd(width)}  ${commands[name]?.summary ?? ""}`;
+  const known = (names: readonly string[]): readonly string[] => names.filter((name) => findCommand(name, commands));
+  const grouped = Object.values(GROUPS).flat();
+  const groups = { ...GROUPS, Others: Object.keys(commands).filter((name) => !grouped.includes(name)) };
   return [
     `moorage ${version}: private models and tools behind one public server.`,
-    "Usage: moorage <command> [flags]",
-    lines.join("\n"),
-    "Run 'moorage help <command>' or 'moorage <command> --help' for a command's settings.",
+    `Usage: ${launcher} <command> [flags]`,
+    ...Object.entries(groups)
+      .filter(([, names]) => known(names).length > 0)
+      .map(([title, names]) => `${title}:\n${known(names).map(line).join("\n")}`),
+    `Run '${launcher} <command> --help' for a command's settings.`,
   ].join("\n\n");
 }

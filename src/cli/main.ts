@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
+import { launcherWords } from "../system/launcher.ts";
 import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
 import { type Commands, parseCommand } from "./commands.ts";
+import { currentWords } from "./former-programs.ts";
 import { OPERATOR_COMMANDS } from "./operator-commands.ts";
 import { standardStreams } from "./standard-streams.ts";
 
@@ -35,7 +37,8 @@ const COMMANDS: Commands = {
   },
 };
 
-const request = parseCommand(process.argv.slice(2), COMMANDS, VERSION);
+const words = currentWords(process.argv0, process.argv.slice(2), OPERATOR_COMMANDS);
+const request = parseCommand(words, COMMANDS, VERSION, launcherWords(process.env));
 switch (request.kind) {
   case "run":
     await request.command.run(request.argv);

@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { formCurl, shellWord } from "../worker/curl.ts";
 
 /** The model server behind the demo's worker. */
@@ -18,10 +19,15 @@ export interface GuideFacts {
   readonly transcribeModel: string | undefined;
   /** Undefined if the server accepts no MCP. */
   readonly relayId: string | undefined;
+  /** What starts this program again, to be pasted before a command: `launcherWords`. */
+  readonly launcher: string;
+  /** The path of a recording. A relative one begins at the directory in which the demo was started. */
+  readonly recording: string;
 }
 
 /** The text that the demo prints: the addresses, and commands to paste. */
-export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayId }: GuideFacts): string {
+export function guide(facts: GuideFacts): string {
+  const { url, apiKey, clientKey, backend, transcribeModel, relayId, launcher, recording } = facts;
   const { name, chatModel, embedModel } = backend;
   const chat = (stream: boolean): string =>
     JSON.stringify({
@@ -43,7 +49,7 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
     `  API description               ${url}/api/client/`,
     `  metrics                       ${url}/metrics`,
     "",
-    "Paste into another terminal, in this directory:",
+    `Paste into another terminal${isAbsolute(recording) ? "" : ", in this directory"}:`,
     "",
     `  export API_KEY=${apiKey}`,
     `  curl -H "Authorization: Bearer $API_KEY" ${url}/v1/models`,
@@ -54,13 +60,17 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
       : [
           `  curl -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' ${url}/v1/embeddings -d ${shellWord(JSON.stringify({ model: embedModel, input: ["a rope ties a boat", "a line holds a ship"], dimensions: 8 }))}`,
         ]),
-    ...(transcribeModel === undefined ? [] : [`  ${transcribeLine(url, transcribeModel)}`]),
+    ...(transcribeModel === undefined ? [] : [`  ${transcribeLine(url, transcribeModel, recording)}`]),
     ...(relayId === undefined ? [] : [`  ${toolLine(mcpUrl(url, relayId))}`]),
     `  curl -H "Authorization: Bearer $API_KEY" ${url}/api/state`,
     "",
     "To connect another worker, for example in front of your Ollama:",
     "",
-    `  bun run moorage worker llm --server ${url} --client-key ${clientKey} --backend http://127.0.0.1:11434/v1`,
+    `  ${launcher} worker llm --server ${url} --client-key ${clientKey} --backend http://127.0.0.1:11434/v1`,
+    "",
+    "To test the server from a worker's side:",
+    "",
+    `  CLIENT_KEY=${clientKey} ${launcher} doctor --server ${url}`,
     "",
     "Ctrl-C stops everything.",
     "",
@@ -68,10 +78,9 @@ export function guide({ url, apiKey, clientKey, backend, transcribeModel, relayI
   return `${lines.join("\n")}\n`;
 }
 
-/** Works in the checkout, where the recording is. */
-function transcribeLine(url: string, model: string): string {
+function transcribeLine(url: string, model: string, recording: string): string {
   return formCurl(`${url}/v1/audio/transcriptions`, [
-    ["file", "@docs/sample.wav"],
+    ["file", `@${recording}`],
     ["model", model],
   ]);
 }

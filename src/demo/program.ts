@@ -8,6 +8,7 @@ import { shutDown } from "../shutdown.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Deps } from "../system/deps.ts";
 import { systemIds } from "../system/ids.ts";
+import { launcherWords } from "../system/launcher.ts";
 import { createLog } from "../system/log.ts";
 import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
@@ -16,6 +17,7 @@ import { llmKind } from "../worker/llm.ts";
 import type { Worker } from "../worker/worker.ts";
 import { parseDemoArgs } from "./args.ts";
 import { guide, type ShownBackend } from "./guide.ts";
+import { recordingPath } from "./recording.ts";
 import {
   SAMPLE_CHAT_MODEL,
   SAMPLE_EMBED_MODEL,
@@ -90,6 +92,8 @@ async function startDemo(): Promise<void> {
       backend,
       transcribeModel: hasAudio ? SAMPLE_TRANSCRIBE_MODEL : undefined,
       relayId: hasMcp ? DEMO_RELAY : undefined,
+      launcher: launcherWords(process.env),
+      recording: recordingPath(),
     }),
   );
 

@@ -11,7 +11,7 @@ export function startProgram(
 ): Worker {
   const settings = loadWorkerSettings({
     argv: [...argv, "--server", server.url, "--client-key", server.clientKey],
-    env: {},
+    env: { STATE_FILE: "none" },
     readFile: () => "",
     version: "",
     knownKinds: KIND_NAMES,

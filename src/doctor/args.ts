@@ -1,5 +1,6 @@
 import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
 import type { ProgramText } from "../settings/render.ts";
+import { launcherWords } from "../system/launcher.ts";
 import { withProxyVariables } from "../worker/outgoing-proxy.ts";
 import { doctorTable } from "./doctor-table.ts";
 
@@ -29,19 +30,24 @@ export interface DoctorSources extends Sources {
 }
 
 /** The texts of the doctor's `--help`. */
-export function doctorText(version: string): ProgramText {
+export function doctorText(version: string, launcher = "moorage"): ProgramText {
   return {
     name: "moorage doctor",
     version,
     about: "tests a server and everything in front of it, from a worker's side, and says what to fix.",
-    usage: "moorage doctor --server URL [flags]",
+    usage: `${launcher} doctor --server URL [flags]`,
+    examples: [`CLIENT_KEY=… API_KEY=… ${launcher} doctor --server https://moorage.example.com`],
   };
 }
 
 /** Reads, checks and freezes the settings, or lists everything that is wrong. `argv` begins after the word `doctor`. */
 export function loadDoctorSettings(sources: DoctorSources): Loaded<DoctorSettings> {
   const env = withProxyVariables(sources.env);
-  const read = readSettings(doctorTable(), { ...sources, env }, doctorText(sources.version));
+  const read = readSettings(
+    doctorTable(),
+    { ...sources, env },
+    doctorText(sources.version, launcherWords(sources.env)),
+  );
   if (read.kind === "print") return read;
   // Reported by its position, since it may be a piece of a key.
   const stray = read.positionals

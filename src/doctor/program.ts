@@ -1,11 +1,10 @@
-import { homedir } from "node:os";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { systemClock } from "../system/clock.ts";
 import { systemIds } from "../system/ids.ts";
 import { silentLog } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
-import { identityFileAt } from "../worker/identity-file.ts";
-import { identityPath } from "../worker/identity-path.ts";
+import { identityFileAt, memoryIdentityFile } from "../worker/identity-file.ts";
+import { homeOf, identityPath, withEmptyStateFile } from "../worker/identity-path.ts";
 import { type DoctorSources, loadDoctorSettings } from "./args.ts";
 import { examine } from "./doctor.ts";
 import { readOwnKey } from "./own-key.ts";
@@ -24,7 +23,8 @@ const EXIT_TO_MEND = 1;
 
 /** Runs the doctor as a program. `sources.argv` begins after its name. Resolves to the exit code. */
 export async function runDoctor(sources: Omit<DoctorSources, "version">, { out, err }: Streams): Promise<number> {
-  const loaded = loadDoctorSettings({ ...sources, version: VERSION });
+  const env = withEmptyStateFile(sources.env);
+  const loaded = loadDoctorSettings({ ...sources, env, version: VERSION });
   if (loaded.kind === "print") {
     out(`${loaded.text}\n`);
     return EXIT_SOUND;
@@ -34,10 +34,11 @@ export async function runDoctor(sources: Omit<DoctorSources, "version">, { out, 
     return EXIT_CONFIG;
   }
   const { config } = loaded;
-  const place = { platform: process.platform, env: sources.env, home: homedir() };
+  const place = { platform: process.platform, env, home: homeOf(env) };
+  const path = identityPath({ stateFile: undefined, id: undefined, ...config }, place);
   const target = toTarget(
     config,
-    readOwnKey(config, identityFileAt(identityPath({ stateFile: undefined, id: undefined, ...config }, place))),
+    readOwnKey(config, path === undefined ? memoryIdentityFile("this process") : identityFileAt(path)),
   );
   const isJson = loaded.config.json === "true";
   const facts = { server: target.server, version: VERSION };

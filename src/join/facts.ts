@@ -21,7 +21,7 @@ export const TOKEN_PLACEHOLDER = "your-join-token";
 const ARGS: Readonly<Record<JoinKind, readonly string[]>> = {
   llm: [],
   asr: [],
-  mcp: ["--mcp-url", "http://127.0.0.1:8000/mcp"],
+  mcp: ["--url", "http://127.0.0.1:8000/mcp"],
 };
 
 export interface JoinFactsOptions {

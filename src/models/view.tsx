@@ -12,6 +12,8 @@ export interface ModelSectionOptions {
   readonly id: string;
   /** The name of the plugin's work in people's words. */
   readonly label: string;
+  /** What its workers are, in a word: `LLM`. */
+  readonly kind: string;
   /** The column of the workers' table that shows their work; their tokens per second unless given. */
   readonly work?: WorkColumn;
   /** Returns the panels for trying it out, as markup. */
@@ -19,7 +21,7 @@ export interface ModelSectionOptions {
 }
 
 /** A plugin's workers, models and jobs on the dashboard. The page's script fills in the data. */
-export function modelSection({ id, label, work = OUTPUT_SPEED, renderTries }: ModelSectionOptions): Section {
+export function modelSection({ id, label, kind, work = OUTPUT_SPEED, renderTries }: ModelSectionOptions): Section {
   const renderWorkers = (): string =>
     (
       <>
@@ -38,12 +40,8 @@ export function modelSection({ id, label, work = OUTPUT_SPEED, renderTries }: Mo
     ) as string;
   return {
     label,
-    shares: {
-      workers: renderWorkers,
-      models: renderModels,
-      jobs: renderJobs,
-      ...(renderTries === undefined ? {} : { playground: renderTries }),
-    },
+    workers: { kind, haveModels: true },
+    ...(renderTries === undefined ? {} : { shares: { playground: renderTries } }),
     render: () =>
       (
         <PluginSection

@@ -46,8 +46,9 @@ async function tarballBytes(): Promise<Uint8Array> {
 
 /** Reads the files of the package that runs. npm has written them as they were packed. */
 async function installedFiles(): Promise<readonly PackedFile[]> {
-  const glob = new Bun.Glob(`{package.json,${PACKAGE_CONTENTS.map((each) => `${each},${each}/**`).join(",")}}`);
-  const paths = await Array.fromAsync(glob.scan({ cwd: TOP_FOLDER }));
+  const all = await Array.fromAsync(new Bun.Glob("**/*").scan({ cwd: TOP_FOLDER }));
+  const tops: readonly string[] = ["package.json", ...PACKAGE_CONTENTS];
+  const paths = all.filter((path) => tops.includes(path.split(/[/\\]/)[0] ?? ""));
   return Promise.all(
     paths.map(async (path) => ({
       path: path.replaceAll("\\", "/"),

@@ -100,22 +100,32 @@ export interface ApiTag {
   readonly description: string;
 }
 
-/** The pages of the dashboard that all plugins fill together. */
-export type SharedPage = "workers" | "models" | "jobs" | "playground";
-
 /** A plugin's part of the dashboard. */
 export interface Section {
   /** The name of the plugin's work in people's words: `Language models`. */
   readonly label: string;
   /**
    * The plugin's own page: its id in the dashboard's address, and its name in the navigation. Unless given, these are the
-   * plugin's id and `label`, and a plugin that shares its workers has no page of its own.
+   * plugin's id and `label`, and a plugin whose workers have models has no page of its own.
    */
   readonly page?: { readonly id: string; readonly label: string };
-  /** What it adds to the pages of all plugins, as markup like that of `render`. */
-  readonly shares?: Readonly<Partial<Record<SharedPage, () => string>>>;
+  /**
+   * What the pages on the workers, models and jobs of all plugins need to know of this one. They show the lists `workers`,
+   * `relays`, `models` and `jobs` of its state.
+   */
+  readonly workers?: WorkerWords;
+  /** The panels that it adds to the playground, as markup like that of `render`. */
+  readonly shares?: { readonly playground?: () => string };
   /** Markup whose bindings the page's script fills; what it quotes MUST be escaped. */
   render(): string;
+}
+
+/** A plugin's workers in tables that list those of all plugins. */
+export interface WorkerWords {
+  /** What they are, in a word: `LLM`. */
+  readonly kind: string;
+  /** Whether they serve models, for which there are jobs. */
+  readonly haveModels: boolean;
 }
 
 /** The end of a plugin that has work to finish. */

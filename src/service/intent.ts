@@ -59,6 +59,7 @@ export function toIntent({ name, rest }: InstallRequest, placed: Placed, host: S
     environment: environmentOf(placed, host, secret),
   };
   const state = given.get("STATE_FILE");
+  const stateFile = state ?? stateFileOf(name, config, placed, host);
   const record: ServiceRecord = {
     format: 1,
     kinds: [...config.kinds],
@@ -66,9 +67,8 @@ export function toIntent({ name, rest }: InstallRequest, placed: Placed, host: S
     ...(placed.runAs === undefined ? {} : { run_as: placed.runAs }),
     ...(spec.directory === undefined ? {} : { directory: spec.directory }),
     drain_s: drainS,
-    ...(state === undefined ? {} : { state_file: state }),
+    ...(stateFile === undefined ? {} : { state_file: stateFile }),
   };
-  const stateFile = state ?? stateFileOf(name, config, placed, host);
   return {
     kind: "service",
     spec,

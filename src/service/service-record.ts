@@ -13,7 +13,7 @@ const recordSchema = v.object({
   run_as: v.optional(v.string()),
   directory: v.optional(v.string()),
   drain_s: v.number(),
-  /** The file of the worker's key, if that is in a place that the service's user decides. */
+  /** The file in which the worker keeps its own key, once it has joined. */
   state_file: v.optional(v.string()),
 });
 

@@ -4,7 +4,7 @@ import { packageTarball } from "../packing/tarball.ts";
 import { launcherWords } from "../system/launcher.ts";
 import { FORM } from "../system/own-program.ts";
 import { VERSION } from "../system/version.ts";
-import { placeProgram, programWords } from "./program-files.ts";
+import { ProgramFault, placeProgram, programWords } from "./program-files.ts";
 import type { Ran, ServiceHost } from "./service-host.ts";
 
 /** Returns this machine, and the terminal that this process has. */
@@ -24,7 +24,7 @@ export function systemHost(env: Readonly<Record<string, string | undefined>>): S
     launcher: launcherWords(env),
     // What `sd_booted` looks at.
     isManaged: () => process.platform !== "linux" || existsSync("/run/systemd/system"),
-    run,
+    run: (words) => runProgram(words, env),
     pause: (ms) => Bun.sleep(ms),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
@@ -37,16 +37,22 @@ export function systemHost(env: Readonly<Record<string, string | undefined>>): S
 }
 
 async function place(directory: string): Promise<void> {
-  const { bytes: tarball } = await packageTarball();
+  const { bytes: tarball } = await packageTarball().catch((error: unknown) => {
+    throw new ProgramFault(`The service has no program: ${error instanceof Error ? error.message : String(error)}.`);
+  });
   await placeProgram(directory, { version: VERSION, tarball }, { path: process.execPath, version: Bun.version });
 }
 
 /** The longest time that a command may take: one that stops a worker waits until its jobs are done. */
 const COMMAND_MS = 10 * 60_000;
 
-async function run(words: readonly [string, ...string[]]): Promise<Ran> {
+/** Runs a program until it ends. */
+export async function runProgram(
+  words: readonly [string, ...string[]],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Ran> {
   try {
-    const child = Bun.spawn([...words], { stdio: ["ignore", "pipe", "pipe"], timeout: COMMAND_MS });
+    const child = Bun.spawn([...words], { env: { ...env }, stdio: ["ignore", "pipe", "pipe"], timeout: COMMAND_MS });
     const [said, complained, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
     return { code, text: said + complained };
   } catch (error) {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { remove, runCommands } from "./carry-out.ts";
 import { isInstalled, recordPath } from "./install.ts";
 import type { InstallRequest } from "./install-args.ts";
@@ -40,9 +41,10 @@ export async function uninstallService(request: InstallRequest, placed: Placed, 
     remove(path);
   }
   await runCommands(plan.afterRemoval, host);
-  const state = record?.state_file?.startsWith(places.base) ? undefined : (record?.state_file ?? "its state directory");
+  const state = record?.state_file;
+  const isKept = state !== undefined && !state.startsWith(places.base) && existsSync(state);
   host.out(
-    `\n${request.name} is gone.${state === undefined ? "" : ` The key with which the worker had joined, if it had, stays in ${state}.`} An operator can revoke it on the server.\n`,
+    `\n${request.name} is gone.${isKept ? ` The key with which the worker had joined stays in ${state}: a later one uses it again. An operator can revoke it on the server.` : ""}\n`,
   );
   return 0;
 }

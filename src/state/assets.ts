@@ -112,12 +112,15 @@ const PARTS_OF_STYLE = [
   "overview.css",
   "servers.css",
   "plugin.css",
+  "tables.css",
+  "pages.css",
   "panels.css",
   "dialogs.css",
   "keys.css",
   "usage.css",
   "connect.css",
   "join.css",
+  "front.css",
 ];
 const THEME = "theme.ts";
 const MAIN = "app.ts";

@@ -62,6 +62,7 @@ export function pageRoutes(options: PageOptions): AnyElysia {
         cluster: inCluster && insideScript(JSON.stringify(inCluster)),
         problems: state.problems,
         sections,
+        kinds: Object.fromEntries(options.plugins.flatMap(({ id, section }) => (section ? [[id, section.label]] : []))),
         oldSections: oldSections(options.plugins),
       }),
     );

@@ -1,16 +1,16 @@
-import { homedir } from "node:os";
 import type { Positional } from "../settings/flags.ts";
 import { orList } from "../settings/kinds.ts";
 import { nearest } from "../settings/nearest.ts";
 import { deepFreeze, type Loaded, readSettings, type Sources } from "../settings/read-settings.ts";
-import type { ProgramText } from "../settings/render.ts";
+import { launcherWords } from "../system/launcher.ts";
 import type { LogFormat, LogLevel } from "../system/log.ts";
-import { identityPath } from "./identity-path.ts";
+import { homeOf, identityPath, withEmptyStateFile } from "./identity-path.ts";
 import type { McpServer, McpTransport, ToolSearch } from "./mcp/mcp-server.ts";
 import { readMcpServers } from "./mcp/mcp-servers.ts";
 import { NFRX_AGENTS } from "./nfrx-agents.ts";
 import type { Rename } from "./offered-models.ts";
 import { withProxyVariables } from "./outgoing-proxy.ts";
+import { workerText } from "./worker-help.ts";
 import { workerTable } from "./worker-table.ts";
 
 /** The worker program's settings, validated and deeply frozen. `docs/configuration.md` explains each key. */
@@ -25,8 +25,10 @@ export interface WorkerSettings {
   readonly clientKeys: readonly string[];
   /** Traded for a key of the worker's own; undefined for a worker that has one, or needs none. */
   readonly joinToken: string | undefined;
-  /** Where that key is kept; undefined for a worker that keeps none. */
+  /** Where that key, or the id of a worker without one, is kept; undefined for a worker that keeps neither. */
   readonly stateFile: string | undefined;
+  /** Whether the operator named that file. If not, other workers of this machine use files beside it. */
+  readonly isStateFileNamed: boolean;
   readonly name: string;
   /** Undefined: the server makes one, which the worker keeps. */
   readonly id: string | undefined;
@@ -98,20 +100,10 @@ export interface WorkerSources extends Sources {
   readonly isTerminal: boolean;
 }
 
-/** The texts of the worker program's `--help`. */
-export function workerText(version: string, knownKinds: readonly string[]): ProgramText {
-  return {
-    name: "moorage worker",
-    version,
-    about: "connects model servers and MCP servers on this machine to a public server.",
-    usage: `moorage worker ${knownKinds.join("|")} [more kinds] [flags]\n       moorage worker doctor [flags]    (tests the server and the connection to it)\n       moorage worker install|uninstall|status [flags]    (keeps a worker running, as a service of this system)`,
-  };
-}
-
 /** Reads, checks and freezes the settings, or lists everything that is wrong. `argv` begins after the word `worker`. */
 export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSettings> {
-  const text = workerText(sources.version, sources.knownKinds);
-  const env = withProxyVariables(sources.env);
+  const text = workerText(sources.version, sources.knownKinds, sources.argv, launcherWords(sources.env));
+  const env = withEmptyStateFile(withProxyVariables(sources.env));
   const read = readSettings(workerTable(sources.hostname), { ...sources, env }, text, NFRX_AGENTS);
   if (read.kind === "print") return read;
   const named = readKinds(read.positionals, sources.knownKinds);
@@ -125,8 +117,16 @@ export function loadWorkerSettings(sources: WorkerSources): Loaded<WorkerSetting
   const faults = [...read.faults, ...named.faults, ...missing, ...relays.faults];
   if (faults.length > 0 || !read.values) return { kind: "faults", faults };
   const logFormat = read.values.logFormat ?? (sources.isTerminal ? "pretty" : "json");
-  const stateFile = identityPath(read.values, { platform: process.platform, env, home: homedir() });
-  const config = deepFreeze({ ...read.values, kinds: named.kinds, relays: relays.servers, stateFile, logFormat });
+  const stateFile = identityPath(read.values, { platform: process.platform, env, home: homeOf(env) });
+  const isStateFileNamed = read.values.stateFile !== undefined;
+  const config = deepFreeze({
+    ...read.values,
+    kinds: named.kinds,
+    relays: relays.servers,
+    stateFile,
+    isStateFileNamed,
+    logFormat,
+  });
   if (!read.print) return { kind: "ready", config, remarks: read.remarks };
   return { kind: "print", text: read.print({ server: config.server, name: config.name, logFormat }) };
 }

@@ -28,15 +28,9 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /** Asks a server something that costs it nothing. Never rejects. The reply is untrusted. */
 export async function ask(url: string, options: AskOptions, method = "GET"): Promise<Answer> {
-  const { key, timeoutMs, signal, proxyFor } = options;
+  const { timeoutMs } = options;
   try {
-    const response = await fetch(url, {
-      method,
-      headers: { accept: "application/json", ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) },
-      redirect: "manual",
-      proxy: proxyFor(url),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    });
+    const response = await send(url, options, method, "application/json");
     const { status } = response;
     // A longer answer is cut, and then is not JSON any more.
     const { bytes } = await readAtMost(response.body, MAX_ANSWER_BYTES);
@@ -47,4 +41,30 @@ export async function ask(url: string, options: AskOptions, method = "GET"): Pro
     const isBusy = code === "TimeoutError";
     return { kind: "silent", reason: isBusy ? `no answer within ${timeoutMs} ms` : code, isBusy };
   }
+}
+
+/** Asks a server for text; undefined if it has none. Never rejects. The reply is untrusted, and may be cut. */
+export async function askText(url: string, options: AskOptions): Promise<string | undefined> {
+  try {
+    const response = await send(url, options, "GET", "text/plain");
+    const { bytes } = await readAtMost(response.body, MAX_ANSWER_BYTES);
+    return response.status === 200 ? bytes.toString() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function send(
+  url: string,
+  { key, timeoutMs, signal, proxyFor }: AskOptions,
+  method: string,
+  accept: string,
+): Promise<Response> {
+  return fetch(url, {
+    method,
+    headers: { accept, ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) },
+    redirect: "manual",
+    proxy: proxyFor(url),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+  });
 }

@@ -13,6 +13,8 @@ export function formCurl(url: string, fields: readonly (readonly [name: string, 
 function formField(name: string, value: string): string {
   // curl's -F reads a file after a leading @ or <, and a type after a semicolon; only our own file may mean that.
   const isPlain = /^@?[\w./:-]+$/.test(value) && (name === "file" || !value.startsWith("@"));
+  if (!isPlain && name === "file" && value.startsWith("@"))
+    return `-F ${shellWord(`file=@"${value.slice(1).replace(/["\\]/g, "\\$&")}"`)}`;
   return isPlain ? `-F ${name}=${value}` : `--form-string ${shellWord(`${name}=${value}`)}`;
 }
 

@@ -1,6 +1,6 @@
 import type { Backend } from "../answering/opening.ts";
 import type { CancelTimer, Deps, Log } from "../system/deps.ts";
-import { CLOSES, closeName } from "../wire/closes.ts";
+import { CLOSES, type CloseName, closeName } from "../wire/closes.ts";
 import type { Terms } from "../wire/server-messages.ts";
 import type { ControlMessage } from "../wire/worker-messages.ts";
 import type { WorkerSettings } from "./args.ts";
@@ -9,6 +9,7 @@ import type { HostLoad } from "./host.ts";
 import { type FirstMessage, WorkerLink } from "./link.ts";
 import type { LinkKeys } from "./link-keys.ts";
 import type { ProxyChoice } from "./outgoing-proxy.ts";
+import type { OwnId } from "./own-id.ts";
 import { closeHint, type LinkEnd, planRetry, type RetryLimits } from "./retry.ts";
 import { connectUrl } from "./server-url.ts";
 
@@ -29,6 +30,8 @@ export interface DialerOptions {
   readonly settings: Pick<WorkerSettings, "server" | "clientKeys" | "id" | "drainTimeoutMs" | "dialTimeoutMs">;
   /** The keys of a worker that joins, or has joined; those of the settings unless given. */
   readonly keys?: LinkKeys | undefined;
+  /** The id that the worker has made for itself, unless the operator chose one. Absent: the server makes it. */
+  readonly ownId?: OwnId | undefined;
   /** Returns how many jobs it takes at once now. */
   readonly slots: () => number;
   readonly introduction: Introduction;
@@ -44,6 +47,9 @@ export interface DialerOptions {
   readonly proxyFor: ProxyChoice;
   readonly onRegistered: (workerId: string) => void;
 }
+
+const OTHER_ID =
+  "another worker has the id that this one had kept, so it takes another one; give it an --id to choose one";
 
 /** The longest pause between attempts to reach the server that takes over, while the old link still lives. */
 const SUCCESSOR_CAP_MS = 10_000;
@@ -67,7 +73,7 @@ export class Dialer {
 
   constructor(options: DialerOptions) {
     this.#options = options;
-    this.#workerId = options.settings.id;
+    this.#workerId = options.settings.id ?? options.ownId?.current();
     this.#keys = options.keys ?? new ClientKeys(options.settings.clientKeys);
   }
 
@@ -155,6 +161,7 @@ export class Dialer {
       dialTimeoutMs,
       onRegistered: ({ worker_id, session_id, server_id, server_version, credential }) => {
         this.#workerId = worker_id;
+        if (worker_id !== this.#options.ownId?.current()) this.#options.ownId?.take(worker_id);
         this.#keys.handleRegistered?.({ credential });
         deps.log.info("link.opened", {
           worker: worker_id,
@@ -196,14 +203,29 @@ export class Dialer {
     if (wasLeaving && this.#link) return log.info("link.closed", toFields(end));
     const delayMs = this.#redial(end);
     const name = closeName(end);
-    const hint = this.#keys.hint?.(name) ?? closeHint(end);
+    const losesId = this.#losesId(name);
+    const hint = losesId ? OTHER_ID : (this.#keys.hint?.(name) ?? closeHint(end));
     const fields = { ...toFields(end), hint, retry_in_ms: delayMs };
     // The old server refuses the worker until the new one takes over, as it should.
     if (end.retryAfterMs !== undefined || this.#leaving.size > 0) log.info("link.closed", fields);
     else log.warn(hint === undefined || hint === end.hint ? "link.closed" : "link.refused", fields);
     // An id that the server once made may belong to another worker by now; a new one serves as well.
-    if (name === "id_in_use") this.#workerId = this.#options.settings.id;
+    if (losesId) this.#changeId(name);
+    else if (name === "id_in_use") this.#workerId = this.#options.settings.id;
     this.#keys.handleClosed(name);
+  }
+
+  /** Whether a link ended because another worker has the id that this one has made. */
+  #losesId(name: CloseName | undefined): boolean {
+    if (this.#options.ownId === undefined) return false;
+    return name === "id_in_use" || name === "id_not_allowed" || (name === "replaced" && this.#link === undefined);
+  }
+
+  #changeId(name: CloseName | undefined): void {
+    const { ownId } = this.#options;
+    // A key that is bound to an id gets that one.
+    if (name !== "id_not_allowed") ownId?.renew(this.#workerId);
+    this.#workerId = name === "id_not_allowed" ? undefined : ownId?.current();
   }
 
   /** Plans the next dial after this end, and returns in how many milliseconds. */

@@ -17,6 +17,8 @@ export interface FoundBackend extends Memory {
   readonly info: readonly ModelInfo[];
   /** Jobs that it works on at once; undefined if it does not say. */
   readonly slots: number | undefined;
+  /** Where that number is from, for people; absent if the backend states it. */
+  readonly slotsFrom?: string | undefined;
   /** False for a server without a list: `models` is then a default name, which the operator may replace. */
   readonly listsModels: boolean;
   /** URLs of jobs on a server with paths of its own; undefined: jobs go to their paths under `base`. */

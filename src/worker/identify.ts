@@ -1,6 +1,7 @@
 import { isRecord } from "../json/parse.ts";
 import type { ModelInfo } from "../wire/model-info.ts";
-import { type AskOptions, ask } from "./ask.ts";
+import { type AskOptions, ask, askText } from "./ask.ts";
+import { sglangSlots, vllmSlots } from "./batching-slots.ts";
 import { joinedInfo } from "./listed-info.ts";
 import {
   FIXED_MEMORY,
@@ -35,6 +36,8 @@ export interface Identity {
   readonly family: string | undefined;
   readonly version: string | undefined;
   readonly slots?: number | undefined;
+  /** Where the number of slots is from, for people; undefined if the server states it. */
+  readonly slotsFrom?: string | undefined;
   readonly info?: readonly ModelInfo[];
   readonly memory: Memory;
 }
@@ -56,9 +59,16 @@ export async function identify(
   };
   const listed = memoryFrom(listSource(`${base}/models`), readList(list));
   if (list.ownedBy === "llamacpp" || /llama\.cpp/i.test(server)) return identifyLlamaCpp(origin, list, listed, options);
-  if (list.ownedBy === "vllm")
-    return { family: "vllm", version: toFact(await askJson("/version"), "version"), memory: FIXED_MEMORY };
-  if (list.ownedBy === "sglang") return { family: "sglang", version: undefined, memory: FIXED_MEMORY };
+  if (list.ownedBy === "vllm") {
+    const version = toFact(await askJson("/version"), "version");
+    const metrics = await askText(`${origin}/metrics`, options);
+    const context = list.info[0]?.context_length ?? undefined;
+    return { family: "vllm", version, memory: FIXED_MEMORY, ...vllmSlots(metrics ?? "", context) };
+  }
+  if (list.ownedBy === "sglang") {
+    const slots = sglangSlots(await askJson("/get_server_info"));
+    return { family: "sglang", version: undefined, memory: FIXED_MEMORY, ...slots };
+  }
   if (list.ownedBy === "organization_owner") {
     const native = parseModelList(await askJson("/api/v0/models"));
     if (!native) return { family: undefined, version: undefined, memory: UNKNOWN_MEMORY };

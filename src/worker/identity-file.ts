@@ -40,6 +40,14 @@ export interface IdentityFile {
   write(identity: KeptIdentity): void;
 }
 
+/** What a worker is for, by which it finds its own file among those of several workers on one machine. */
+export interface StateMark {
+  /** Its kinds: `asr,llm`. */
+  readonly kinds: string;
+  /** A digest of its other settings. */
+  readonly setup: string;
+}
+
 /** The most servers of one file. */
 const MAX_SERVERS = 100;
 
@@ -60,7 +68,11 @@ const memberSchema = v.object(members);
 /** The file. Version 1 had one server. */
 const keptSchema = v.variant("version", [
   v.object({ version: v.literal(1), server: v.string(), ...members }),
-  v.object({ version: v.literal(2), servers: v.record(v.string(), memberSchema) }),
+  v.object({
+    version: v.literal(2),
+    servers: v.record(v.string(), memberSchema),
+    used_by: v.fallback(v.optional(v.object({ kinds: v.string(), setup: v.string() })), undefined),
+  }),
 ]);
 
 function toKept(server: string, member: v.InferOutput<typeof memberSchema>): KeptIdentity {
@@ -68,11 +80,39 @@ function toKept(server: string, member: v.InferOutput<typeof memberSchema>): Kep
   return { server, workerId, tokenId, credential, proof, former };
 }
 
+/** What a file says: the identities, and which worker has used it last. */
+export interface KeptState {
+  readonly identities: readonly KeptIdentity[];
+  readonly usedBy: StateMark | undefined;
+}
+
+/** Whether an identity is an id alone, of a worker without a key of its own. */
+export function isIdAlone({ tokenId, credential, proof, former }: KeptIdentity): boolean {
+  return tokenId === "" && (credential ?? proof ?? former) === undefined;
+}
+
+/** Returns a file that is none: what is written is gone with the process. */
+export function memoryIdentityFile(path: string): IdentityFile {
+  let kept: readonly KeptIdentity[] | undefined;
+  return {
+    path,
+    read: () => kept,
+    create(identity) {
+      if (kept !== undefined) return false;
+      kept = [identity];
+      return true;
+    },
+    write(identity) {
+      kept = [...(kept ?? []).filter(({ server }) => server !== identity.server), identity];
+    },
+  };
+}
+
 /**
  * Returns the file at a path. It is readable by its owner only, and replaced as a whole, so that a crash leaves either the
- * identities before or those after.
+ * identities before or those after. `mark` says which worker uses it.
  */
-export function identityFileAt(path: string): IdentityFile {
+export function identityFileAt(path: string, mark?: StateMark): IdentityFile {
   const temporary = `${path}.${process.pid}.tmp`;
   const prepare = (identities: readonly KeptIdentity[]): void => {
     const servers = Object.fromEntries(
@@ -86,7 +126,7 @@ export function identityFileAt(path: string): IdentityFile {
     rmSync(temporary, { force: true });
     const file = openSync(temporary, "wx", 0o600);
     try {
-      writeSync(file, `${JSON.stringify({ version: 2, servers }, undefined, 2)}\n`);
+      writeSync(file, `${JSON.stringify({ version: 2, servers, used_by: mark }, undefined, 2)}\n`);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -94,7 +134,7 @@ export function identityFileAt(path: string): IdentityFile {
   };
   return {
     path,
-    read: () => readAt(path),
+    read: () => readStateAt(path)?.identities,
     create: (identity) =>
       writing(path, () => {
         prepare([identity]);
@@ -115,7 +155,7 @@ export function identityFileAt(path: string): IdentityFile {
       }),
     write: (identity) =>
       writing(path, () => {
-        const others = (readAt(path) ?? []).filter(({ server }) => server !== identity.server);
+        const others = (readStateAt(path)?.identities ?? []).filter(({ server }) => server !== identity.server);
         if (others.length >= MAX_SERVERS)
           throw new IdentityFault(`${path} has keys for ${MAX_SERVERS} servers already. Name another STATE_FILE.`);
         prepare([...others, identity]);
@@ -124,7 +164,8 @@ export function identityFileAt(path: string): IdentityFile {
   };
 }
 
-function readAt(path: string): readonly KeptIdentity[] | undefined {
+/** Reads the file at a path; undefined if there is none. Throws an `IdentityFault`. */
+export function readStateAt(path: string): KeptState | undefined {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -140,8 +181,9 @@ function readAt(path: string): readonly KeptIdentity[] | undefined {
       `${path} is not the state of a worker of this version. Name another STATE_FILE, or remove the file and join again.`,
     );
   const kept = read.output;
-  if (kept.version === 1) return [toKept(kept.server, kept)];
-  return Object.entries(kept.servers).map(([server, member]) => toKept(server, member));
+  if (kept.version === 1) return { identities: [toKept(kept.server, kept)], usedBy: undefined };
+  const identities = Object.entries(kept.servers).map(([server, member]) => toKept(server, member));
+  return { identities, usedBy: kept.used_by };
 }
 
 function writing<T>(path: string, write: () => T): T {

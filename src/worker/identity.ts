@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Log } from "../system/deps.ts";
 import type { CloseName } from "../wire/closes.ts";
-import { IdentityFault, type IdentityFile, type KeptIdentity } from "./identity-file.ts";
+import { IdentityFault, type IdentityFile, isIdAlone, type KeptIdentity } from "./identity-file.ts";
 import type { KeyFields, LinkKeys } from "./link-keys.ts";
 
 export interface IdentityOptions {
@@ -57,7 +57,7 @@ export class WorkerIdentity {
     if (isSame) return new WorkerIdentity(options, kept);
     const next: KeptIdentity = {
       server,
-      workerId: id ?? kept?.workerId ?? newId(),
+      workerId: id ?? (kept && mayKeepId(kept, options) ? kept.workerId : newId()),
       tokenId,
       proof: randomBytes(24).toString("base64url"),
       // A token that was not traded, because it had expired for instance, leaves the key before it.
@@ -151,6 +151,11 @@ export class WorkerIdentity {
   }
 }
 
+/** Whether a worker that joins can prove that the id which it has kept is its own. */
+function mayKeepId(kept: KeptIdentity, { clientKey }: IdentityOptions): boolean {
+  return !isIdAlone(kept) || clientKey !== undefined;
+}
+
 /** A worker that has joined, with its key. */
 export interface JoinedIdentity extends KeptIdentity {
   readonly credential: string;
@@ -165,8 +170,9 @@ export function keptWithoutToken(
   found: readonly KeptIdentity[] | undefined,
 ): JoinedIdentity | "not_finished" | undefined {
   const kept = found?.find((each) => each.server === server);
+  if (kept !== undefined && isIdAlone(kept)) return undefined;
   if (kept === undefined) {
-    const others = (found ?? []).map((each) => each.server);
+    const others = (found ?? []).filter((each) => !isIdAlone(each)).map((each) => each.server);
     if (others.length === 0) return undefined;
     throw new IdentityFault(
       `${file.path} has no key for ${server}: this worker has joined ${others.join(", ")}. Compare --server, start with a join token of that server as --join, or leave STATE_FILE out if the server needs no key of the worker's own.`,

@@ -3,6 +3,7 @@ import type { WorkerSettings } from "./args.ts";
 import type { Prober } from "./discover.ts";
 import type { UsualPlace } from "./find-backends.ts";
 import type { HostFacts } from "./host.ts";
+import { chooseSlots } from "./slots.ts";
 import type { BackendState } from "./watch.ts";
 
 /** One kind of job that a worker can serve: all that differs between kinds in the worker program. */
@@ -76,22 +77,8 @@ function infoOf({ info, loaded }: BackendState): {
   return { ...(info.length > 0 && { model_info: info }), ...(loaded && { loaded }) };
 }
 
-/** Jobs at once where neither the operator nor the backend says how many. */
-const USUAL_SLOTS = 2;
-
-/**
- * Returns how many jobs the worker takes at once while its backend is up: as many as the operator, or else the backend,
- * says.
- */
-export function declaredSlots(
-  { maxConcurrency }: Pick<WorkerSettings, "maxConcurrency">,
-  { slots }: Pick<BackendState, "slots">,
-): number {
-  return maxConcurrency ?? slots ?? USUAL_SLOTS;
-}
-
 function slotsOf(settings: WorkerSettings, backend: BackendState): number {
-  return backend.isUp ? declaredSlots(settings, backend) : 0;
+  return backend.isUp ? chooseSlots(settings, backend).slots : 0;
 }
 
 function agentConfig(host: HostFacts, backend: BackendState): Readonly<Record<string, string>> {

@@ -25,6 +25,8 @@ export interface BackendState {
   readonly loaded: readonly string[] | undefined;
   /** Jobs that the backend works on at once; undefined if it does not say. */
   readonly slots: number | undefined;
+  /** Where that number is from, for people; absent if the backend states it. */
+  readonly slotsFrom?: string | undefined;
   /** URLs of jobs on a server with paths of its own. */
   readonly paths: PathMap | undefined;
   /** Why the backend is not up, in words. */
@@ -186,7 +188,7 @@ export class BackendWatch {
   }
 
   #upState(backend: FoundBackend): BackendState {
-    const { base, family, version, slots, paths } = backend;
+    const { base, family, version, slots, slotsFrom, paths } = backend;
     const { models, info, loaded, unlisted } = offeredModels(backend, this.#options.choice);
     this.#warnAboutUnlisted(base, unlisted);
     return {
@@ -198,6 +200,7 @@ export class BackendWatch {
       info,
       loaded,
       slots,
+      slotsFrom,
       paths,
       reason: undefined,
     };

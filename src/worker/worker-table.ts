@@ -50,8 +50,8 @@ export function workerTable(hostname: string) {
     stateFile: unset(path, {
       variable: "STATE_FILE",
       absent: undefined,
-      says: "a file for each server in the user's state directory",
-      help: "File in which a worker that has joined keeps its key and its id, for each server that it has joined. Each worker needs its own; without a key in it, and without JOIN_TOKEN, it is not used.",
+      says: "a file for each server and worker in the user's state directory",
+      help: "File in which a worker keeps its id over restarts and, if it has joined, its key, for each server. Each worker needs its own. With none, or set to nothing, it keeps neither.",
     }),
     name: unset(line(MAX_TEXT_CHARS), {
       variable: "CLIENT_NAME",
@@ -122,7 +122,7 @@ export function workerTable(hostname: string) {
     maxConcurrency: unset(integer(1, 10_000), {
       variable: "MAX_CONCURRENCY",
       absent: undefined,
-      says: "the slots that the backend states, as llama.cpp does, else 2",
+      says: "what the backend states or is known for: llama.cpp its slots, vLLM what its cache holds, else 32; Ollama and others 2",
       help: "Jobs served at the same time.",
     }),
     embeddingBatchSize: setting(integer(1, 2048), {

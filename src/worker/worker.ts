@@ -1,24 +1,27 @@
 import type { Deps } from "../system/deps.ts";
 import { VERSION } from "../system/version.ts";
 import type { WorkerSettings } from "./args.ts";
-import { Dialer } from "./dialer.ts";
+import { Dialer, type DialerOptions } from "./dialer.ts";
 import { withoutServer } from "./find-backends.ts";
 import { foundTable } from "./found-text.ts";
 import { createLoadSampler, readHostFacts } from "./host.ts";
-import { WorkerIdentity } from "./identity.ts";
-import { identityFileAt } from "./identity-file.ts";
-import { declaredSlots, type Kind } from "./kind.ts";
+import type { WorkerIdentity } from "./identity.ts";
+import type { KeptId } from "./kept-id.ts";
+import type { Kind } from "./kind.ts";
 import { KINDS, RELAY_KIND } from "./kinds.ts";
-import type { LinkKeys } from "./link-keys.ts";
 import { LoadedWatch } from "./loaded-watch.ts";
+import type { McpServer } from "./mcp/mcp-server.ts";
 import { OpenServers } from "./mcp/open-servers.ts";
 import { type RelayOptions, serveRelay } from "./mcp/relay.ts";
 import { createModelBackend } from "./model-backend.ts";
 import { ModelIntroduction } from "./model-introduction.ts";
 import { createProxyChoice, type ProxyChoice } from "./outgoing-proxy.ts";
+import { type OwnId, ownIdOf, relayOwnId } from "./own-id.ts";
 import { relayIdOf } from "./relay-id.ts";
 import { RETRY_LIMITS, type RetryLimits } from "./retry.ts";
 import { httpUrl } from "./server-url.ts";
+import { chooseSlots } from "./slots.ts";
+import { openState } from "./state.ts";
 import { BackendWatch } from "./watch.ts";
 
 export interface WorkerOptions {
@@ -49,11 +52,12 @@ const PROBE_TIMEOUT_MS = 10_000;
 
 /**
  * Serves every kind in the settings until stopped. It changes nothing about the process, so several may run in one. Throws an
- * `IdentityFault` if the worker joins and its key could not be kept.
+ * `IdentityFault` if the worker joins and its key could not be kept in the file that STATE_FILE names.
  */
 export function startWorker(given: WorkerSettings, deps: Deps, options: WorkerOptions = {}): Worker {
   const kinds = options.kinds ?? KINDS;
-  const identity = openIdentity(given, deps);
+  const state = openState(given, deps);
+  const { identity, keptId } = state;
   const settings = identity ? withIdentity(given, identity) : given;
   const proxyFor = createProxyChoice(settings);
   const servers = new OpenServers({
@@ -72,37 +76,23 @@ export function startWorker(given: WorkerSettings, deps: Deps, options: WorkerOp
           servers.open(relay),
           settings,
           { ...deps, log: log.with({ relay: relay.name }) },
-          relayOptions,
+          { ...relayOptions, ownId: keptId && relayIdIn(keptId, relay, settings) },
         ),
       );
     }
     const kind = kinds.get(name);
     if (!kind) throw new Error(`no kind is called ${name}`);
-    return [serveKind(kind, settings, { ...deps, log }, options, proxyFor, identity?.forLinks())];
+    const known = { keys: identity?.forLinks(), ownId: keptId && ownIdOf(keptId) };
+    return [serveKind(kind, settings, { ...deps, log }, options, proxyFor, known)];
   });
   return {
     registered: Promise.all(running.map((each) => each.registered)),
     async stop() {
       await Promise.all(running.map((each) => each.stop()));
       await servers.close();
+      state.release();
     },
   };
-}
-
-/** Opens the identity of a worker that joins or has joined. One with a client key and no join token does neither. */
-function openIdentity(settings: WorkerSettings, { log, ids }: Deps): WorkerIdentity | undefined {
-  const { joinToken, stateFile, clientKeys, server, id, relays } = settings;
-  if (stateFile === undefined || (joinToken === undefined && clientKeys.length > 0)) return undefined;
-  return WorkerIdentity.open({
-    file: identityFileAt(stateFile),
-    server: httpUrl(server),
-    joinToken,
-    id,
-    otherIds: relays.flatMap((relay) => relay.id ?? []),
-    clientKey: clientKeys[0],
-    newId: () => ids.secret(),
-    log,
-  });
 }
 
 /** Gives each kind and relay an id that the identity's key may register. */
@@ -116,6 +106,12 @@ function withIdentity(settings: WorkerSettings, { workerId }: WorkerIdentity): W
     };
   });
   return { ...settings, id: workerId, relays };
+}
+
+/** Returns the id of a relay for which the operator chose none. */
+function relayIdIn(kept: KeptId, { id, name }: McpServer, { relays }: WorkerSettings): OwnId | undefined {
+  if (id !== undefined) return undefined;
+  return relays.length === 1 ? ownIdOf(kept) : relayOwnId(kept, name);
 }
 
 function toRelayOptions(options: WorkerOptions, proxyFor: ProxyChoice): RelayOptions {
@@ -146,7 +142,7 @@ function serveKind(
   deps: Deps,
   options: WorkerOptions,
   proxyFor: ProxyChoice,
-  keys: LinkKeys | undefined,
+  { keys, ownId }: Pick<DialerOptions, "keys" | "ownId">,
 ): RunningKind {
   const { print = () => {} } = options;
   const registered = Promise.withResolvers<string>();
@@ -166,9 +162,18 @@ function serveKind(
     onFound: (found, chosen) => print(foundTable(found, chosen)),
     onChange: () => {
       dialer.announce();
+      tellSlots();
       printExample();
     },
   });
+  let toldSlots = 0;
+  /** Writes down how many jobs the worker takes at once, whenever that changes. */
+  const tellSlots = (): void => {
+    const { slots, reason } = chooseSlots(settings, watch.state);
+    if (!watch.state.isUp || slots === toldSlots) return;
+    toldSlots = slots;
+    deps.log.info("slots.chosen", { slots, reason });
+  };
   /** Prints a command to try, once: when a model can be used through the server, and not before. */
   const printExample = (): void => {
     const { isUp, models } = watch.state;
@@ -181,7 +186,8 @@ function serveKind(
     kind: kind.name,
     settings,
     keys,
-    slots: () => declaredSlots(settings, watch.state),
+    ownId,
+    slots: () => chooseSlots(settings, watch.state).slots,
     introduction: new ModelIntroduction({
       kind,
       settings,

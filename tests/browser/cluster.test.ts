@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import type { ServerLoad } from "../../src/state/cluster-facts.ts";
 import { systemClock } from "../../src/system/clock.ts";
-import { painted, showSection } from "../support/browser.ts";
+import { chooseAction, painted, showSection } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import type { Config } from "../support/default-config.ts";
 import { ScriptedCluster } from "../support/scripted-cluster.ts";
@@ -81,20 +81,20 @@ describe("the page of a server in a cluster", () => {
     cluster.beat("b", load(3));
     const page = await open(server, "workers");
     await page.waitForSelector("text=jobs of server a, which answers this page");
-    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "attic gpu" }).first().waitFor();
+    await page.locator("#tab-workers tbody tr", { hasText: "attic gpu" }).first().waitFor();
     await page.selectOption("#server", "b");
     await page.waitForSelector("text=Waiting for the state of server b");
     cluster.arrive("b", await textOf(server, "b", "cellar gpu"));
-    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "cellar gpu" }).first().waitFor();
+    await page.locator("#tab-workers tbody tr", { hasText: "cellar gpu" }).first().waitFor();
     await page.waitForSelector("text=jobs of server b, as received by server a");
-    expect(await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "attic gpu" }).count()).toBe(0);
+    expect(await page.locator("#tab-workers tbody tr", { hasText: "attic gpu" }).count()).toBe(0);
     expect(page.url()).toContain("?server=b#llm");
     await page.reload();
     await page.waitForSelector(".link.live");
     expect(await page.inputValue("#server")).toBe("b");
-    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "cellar gpu" }).first().waitFor();
+    await page.locator("#tab-workers tbody tr", { hasText: "cellar gpu" }).first().waitFor();
     await page.selectOption("#server", "");
-    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "attic gpu" }).first().waitFor();
+    await page.locator("#tab-workers tbody tr", { hasText: "attic gpu" }).first().waitFor();
     expect(page.url()).not.toContain("server=b");
   });
 
@@ -174,19 +174,19 @@ test("the page of one server shows the jobs and workers of another one, and acts
   worker.head(id, 200, [["content-type", "text/event-stream"]], "data: 1\n\n");
   const page = await open(cluster.at("a").server, "workers");
   await showSection(page, "jobs");
-  const job = page.locator("#tab-jobs [data-plugin=llm] section[aria-label='Running and waiting jobs'] tbody tr");
+  const job = page.locator("#tab-jobs section[aria-label=Jobs] tbody tr");
   await job.locator("text=cellar").waitFor();
-  await job.locator("text=on b").waitFor();
+  await job.locator("a[title='cellar on server b']").waitFor();
   await page.selectOption("#server", "b");
   await showSection(page, "workers");
-  const row = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", {
+  const row = page.locator("#tab-workers section[aria-label='Workers'] tbody tr", {
     hasText: "cellar gpu",
   });
   await row.locator("text=working").waitFor();
-  await row.locator("button", { hasText: /^Drain$/ }).click();
+  await chooseAction(row, "Drain");
   await page.locator("#ask button.main").click();
   await page.waitForSelector(".notice >> text=Done: drain cellar gpu");
-  await row.locator("button", { hasText: /^Undrain$/ }).waitFor();
+  await row.locator("text=drained").waitFor();
   worker.data(id, "data: [DONE]\n\n");
   worker.end(id);
   await (await answered).text();

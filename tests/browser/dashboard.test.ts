@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import type { Deps } from "../../src/system/deps.ts";
-import { painted, showSection, signIn } from "../support/browser.ts";
+import { chooseAction, painted, showSection, signIn } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import type { Config } from "../support/default-config.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -50,9 +50,9 @@ describe("the live page", () => {
   test("shows a worker when it connects, when it works, and no more when it has left", async () => {
     const server = start();
     const page = await open(server, "workers");
-    await page.waitForSelector("#tab-workers >> text=No worker is connected");
+    await page.waitForSelector("#tab-workers >> text=No workers are connected");
     const worker = await server.worker({ worker_name: "attic gpu", max_concurrency: 2 });
-    const row = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", {
+    const row = page.locator("#tab-workers section[aria-label='Workers'] tbody tr", {
       hasText: "attic gpu",
     });
     await row.locator("text=idle").waitFor();
@@ -61,12 +61,13 @@ describe("the live page", () => {
     await row.locator("text=working").waitFor();
     expect(await row.locator("meter").first().getAttribute("aria-label")).toBe("1 of 2 slots in use");
     await showSection(page, "jobs");
-    await page.waitForSelector("#tab-jobs >> text=seen-job");
+    const job = page.locator("#tab-jobs tbody tr", { has: page.locator("a[title='seen-job']") });
+    await job.locator("text=attic gpu").waitFor();
     worker.answerJson(id, {});
     await answer;
-    await page.waitForSelector("#tab-jobs >> text=No jobs are running or waiting");
+    await job.locator("text=completed").waitFor();
     await showSection(page, "models");
-    await page.locator("#tab-models [data-plugin=llm] tbody tr b", { hasText: /^m$/ }).first().waitFor();
+    await page.locator("#tab-models tbody tr a", { hasText: /^m$/ }).first().waitFor();
     await worker.close();
     await showSection(page, "workers");
     await row.waitFor({ state: "detached" });
@@ -144,7 +145,7 @@ test("a worker's name is shown as text, whatever it contains", async () => {
   });
   await page.waitForSelector("#tab-workers >> text=<img src=x onerror=alert(1)>");
   await showSection(page, "models");
-  const names = page.locator("#tab-models [data-plugin=llm] tbody b");
+  const names = page.locator("#tab-models tbody .row-link");
   await names.filter({ hasText: long }).waitFor();
   await names.filter({ hasText: `"><script>alert(2)</script>` }).waitFor();
   expect(await page.locator("#tab-models img, #tab-models script").count()).toBe(0);
@@ -157,22 +158,22 @@ describe("an operator's action", () => {
     const server = start();
     const page = await open(server, "workers");
     const worker = await server.worker({ worker_name: "attic gpu", worker_id: "attic" });
-    const row = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", {
+    const row = page.locator("#tab-workers section[aria-label='Workers'] tbody tr", {
       hasText: "attic gpu",
     });
-    await row.locator("button", { hasText: "Drain" }).first().click();
+    await chooseAction(row, "Drain");
     await page.waitForSelector("dialog[open] >> text=Drain this worker?");
     await page.keyboard.press("Escape");
     await page.waitForSelector("dialog:not([open])", { state: "attached" });
     expect((await server.state()).workers[0]).toMatchObject({ operator_drained: false });
 
-    await row.locator("button", { hasText: /^Drain$/ }).click();
+    await chooseAction(row, "Drain");
     await page.click("dialog button.main");
     await row.locator("text=drained").waitFor();
-    await row.locator("button", { hasText: "Undrain" }).click();
+    await chooseAction(row, "Undrain");
     await page.click("dialog button.main");
     await row.locator("text=idle").waitFor();
-    await row.locator("button", { hasText: "Disconnect" }).click();
+    await chooseAction(row, "Disconnect");
     await page.click("dialog button.main");
     expect((await worker.closed).code).toBe(1012);
     await row.waitFor({ state: "detached" });
@@ -182,13 +183,13 @@ describe("an operator's action", () => {
     const server = start();
     const page = await open(server, "workers");
     const worker = await server.worker({ worker_name: "attic gpu", worker_id: "attic" });
-    const row = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", {
+    const row = page.locator("#tab-workers section[aria-label='Workers'] tbody tr", {
       hasText: "attic gpu",
     });
-    const held = page.locator("#tab-workers [data-plugin=llm] section[aria-label='Drained and blocked workers']");
+    const held = page.locator("#tab-workers section[aria-label='Drained and blocked workers']");
     expect(await held.isVisible()).toBe(false);
     for (const action of ["Drain", "Block"]) {
-      await row.locator("button", { hasText: new RegExp(`^${action}$`) }).click();
+      await chooseAction(row, action);
       await page.click("dialog button.main");
       await page.waitForSelector("dialog:not([open])", { state: "attached" });
     }
@@ -210,45 +211,46 @@ describe("an operator's action", () => {
     const answer = server.chat("m");
     await worker.request();
     await showSection(page, "jobs");
-    await page.locator("#tab-jobs [data-plugin=llm] tbody button", { hasText: "Cancel" }).click();
+    await chooseAction(page.locator("#tab-jobs tbody tr", { hasText: "running" }), "Cancel");
     await page.click("dialog button.main");
     expect((await answer).status).toBe(503);
-    await page.waitForSelector("#tab-jobs >> text=No jobs are running or waiting");
+    await page.click("#tab-jobs button >> text=Running and waiting");
+    await page.waitForSelector("#tab-jobs >> text=No jobs running or waiting.");
   });
 
   test("that fails shows the error in its dialog", async () => {
     const server = start();
     const page = await open(server, "workers");
     const worker = await server.worker({ worker_name: "going" });
-    await page.locator("#tab-workers [data-plugin=llm] tbody button", { hasText: "Disconnect" }).click();
+    await chooseAction(page.locator("#tab-workers tbody tr", { hasText: "going" }), "Disconnect");
     await worker.close();
-    await page.locator("#tab-workers [data-plugin=llm] tbody tr", { hasText: "going" }).waitFor({ state: "detached" });
+    await page.locator("#tab-workers tbody tr", { hasText: "going" }).waitFor({ state: "detached" });
     await page.click("dialog button.main");
     await page.waitForSelector("dialog[open] [role=alert] >> text=No worker with this id");
     pages.complaints.splice(0); // The browser's word on the 404.
   });
 });
 
-describe("a table of five hundred workers", () => {
+describe("a table of a thousand workers", () => {
   test("can be filtered and paged, and no update blocks the page for longer than a blink", async () => {
     const server = start();
     const workers = await Promise.all(
-      Array.from({ length: 500 }, (_, at) =>
+      Array.from({ length: 1000 }, (_, at) =>
         server.worker({ worker_name: `gpu-${at}`, models: [`model-${at % 7}`], max_concurrency: (at % 9) + 1 }),
       ),
     );
     const page = await open(server, "workers");
-    const rows = page.locator("#tab-workers [data-plugin=llm] tbody tr");
-    await page.waitForSelector("#tab-workers >> text=page 1 of 10");
+    const rows = page.locator("#tab-workers tbody tr");
+    await page.waitForSelector("#tab-workers >> text=page 1 of 20");
     expect(await rows.count()).toBe(50);
     await page.locator("#tab-workers .pager:visible button", { hasText: "Next" }).click();
-    await page.waitForSelector("#tab-workers >> text=page 2 of 10");
-    await page.fill("#llm-workers-filter", "gpu-499");
-    await page.locator("#tab-workers [data-plugin=llm] tbody tr b", { hasText: "gpu-499" }).waitFor();
+    await page.waitForSelector("#tab-workers >> text=page 2 of 20");
+    await page.fill("#workers-filter", "gpu-999");
+    await page.locator("#tab-workers tbody tr a", { hasText: "gpu-999" }).waitFor();
     expect(await rows.count()).toBe(1);
-    await page.fill("#llm-workers-filter", "");
-    await page.selectOption("#llm-workers-facet", "model-3");
-    await page.locator("#tab-workers [data-plugin=llm] .tools", { hasText: "71 of 500" }).waitFor();
+    await page.fill("#workers-filter", "");
+    await page.selectOption("#workers-model", "model-3");
+    await page.locator("#tab-workers .tools", { hasText: "143 of 1000" }).waitFor();
 
     await page.evaluate(`
       window.longTasks = [];
@@ -256,9 +258,9 @@ describe("a table of five hundred workers", () => {
         for (const { duration } of entries.getEntries()) window.longTasks.push(duration);
       }).observe({ type: "longtask" });
     `);
-    const shown = (await rows.first().locator("b").textContent()) ?? expect.unreachable();
-    const first = Math.min(400, Number(shown.replace("gpu-", "")));
-    const changing = rows.filter({ has: page.locator("b", { hasText: new RegExp(`^${shown}$`) }) });
+    const shown = (await rows.first().locator("a").textContent()) ?? expect.unreachable();
+    const first = Math.min(900, Number(shown.replace("gpu-", "")));
+    const changing = rows.filter({ has: page.locator("a", { hasText: new RegExp(`^${shown}$`) }) });
     for (let round = 0; round < 3; round += 1) {
       for (const worker of workers.slice(first, first + 100))
         worker.sendText({ type: "status_update", max_concurrency: 3 + round });

@@ -12,7 +12,19 @@ import { API_KEY, TestServer } from "../support/test-server.ts";
 
 setDefaultTimeout(60_000);
 
-const TABS = ["overview", "workers", "models", "jobs", "mcp", "transfers", "keys", "usage", "playground"] as const;
+const TABS = [
+  "overview",
+  "workers",
+  "models",
+  "jobs",
+  "mcp",
+  "transfers",
+  "keys",
+  "usage",
+  "playground",
+  "add",
+  "use",
+] as const;
 const PHONE = { width: 390, height: 844 };
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
@@ -55,7 +67,7 @@ describe("the dashboard is accessible", () => {
     await page.evaluate(AXE);
     for (const tab of TABS) {
       await page.click(`header a[href="#${tab}"]`);
-      const buttons = await page.locator(`#tab-${tab} .parts button`).all();
+      const buttons = await page.locator(`#tab-${tab} .parts button, #tab-${tab}.tab .playground .picks button`).all();
       const parts = buttons.length === 0 ? [undefined] : buttons;
       for (const part of parts) {
         await part?.click();
@@ -107,7 +119,7 @@ describe("the dashboard is accessible", () => {
     await signIn(page, server.url);
     await page.focus('header a[href="#workers"]');
     await page.keyboard.press("Enter");
-    await page.focus("#llm-workers-filter");
+    await page.focus("#workers-filter");
     const reach = async (text: string): Promise<void> => {
       for (let steps = 0; steps < 40; steps += 1) {
         if ((await page.evaluate("document.activeElement.textContent.trim()")) === text) return;
@@ -117,15 +129,20 @@ describe("the dashboard is accessible", () => {
     };
     await reach("Load");
     await page.keyboard.press("Enter");
-    expect(await page.locator("#tab-workers [data-plugin=llm] th", { hasText: "Load" }).getAttribute("aria-sort")).toBe(
-      "ascending",
-    );
-    await reach("Drain");
+    expect(await page.locator("#tab-workers th", { hasText: "Load" }).getAttribute("aria-sort")).toBe("ascending");
+    await reach("⋯");
     await page.keyboard.press("Enter");
-    await page.waitForSelector("dialog[open]");
+    await page.waitForSelector("[role=menu]:popover-open");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("[role=menu]:popover-open", { state: "detached" });
+    expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("⋯");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("d");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("dialog[open] >> text=Drain this worker?");
     await page.keyboard.press("Escape");
     await page.waitForSelector("dialog:not([open])", { state: "attached" });
-    expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("Drain");
+    expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("⋯");
   });
 });
 

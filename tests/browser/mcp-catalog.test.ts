@@ -35,7 +35,7 @@ test("the catalogue shows what a relay offers and how to use it, whatever an MCP
   await page.locator(".catalog .tool summary", { hasText: HOSTILE }).click();
   const panel = page.locator(".catalog");
   expect(await panel.getByText("read-only").isVisible()).toBe(true);
-  expect(await panel.locator(".ready pre").textContent()).toBe(
+  expect(await panel.locator("[data-line=mcp]").textContent()).toBe(
     `claude mcp add --transport http tools ${server.url}/api/mcp/id/tools/mcp --header 'Authorization: Bearer $\{TOOLS_TOKEN}'`,
   );
   expect(await page.locator("img").count()).toBe(0);
@@ -64,4 +64,37 @@ test("the catalogue says why it does not know what a relay offers", async () => 
   await showPart(page, "mcp", "Catalogue");
   await page.locator(".catalog summary", { hasText: "tools" }).click();
   await page.getByText("Callers sign in to this MCP server itself, so only they see what it offers.").waitFor();
+});
+
+test("the page of a relay shows its URL, a line for a client, and its tools with how often each was called", async () => {
+  const server = new McpServer();
+  pages.running.push(server);
+  const relay = await server.relay({ info: { auth: "none" } });
+  const page = await pages.openTab(server.url, "mcp");
+  await page.locator("#tab-mcp tbody a.name", { hasText: "tools" }).click();
+  const request = await relay.request();
+  expect(request.head.path).toBe(INVENTORY_PATH);
+  const tools = [{ name: "read_file", description: HOSTILE, inputSchema: {} }];
+  const inventory = { tools, prompts: [], resources: [], resourceTemplates: [] };
+  relay.head(request.id, 200, MCP_JSON, JSON.stringify(inventory), true);
+  const shown = page.locator(".relay-page");
+  await shown
+    .locator(".command code", { hasText: `${server.url}/api/mcp/id/tools/mcp` })
+    .first()
+    .waitFor();
+  await shown.locator("[data-line=mcp]", { hasText: "claude mcp add" }).waitFor();
+  await shown.locator(".tool summary", { hasText: "read_file" }).waitFor();
+  expect(await page.locator("img").count()).toBe(0);
+  expect(page.url()).toEndWith("#mcp/tools");
+  await page.getByText("← MCP servers").click();
+  await page.locator("#tab-mcp tbody >> text=open").waitFor();
+});
+
+test("the page of a relay that is not connected says so", async () => {
+  const server = new McpServer();
+  pages.running.push(server);
+  const page = await pages.openTab(server.url);
+  await page.goto(`${server.url}/state#mcp/gone`);
+  await page.locator(".relay-page [role=alert]:visible").waitFor();
+  pages.complaints.splice(0); // The browser's word on the 404.
 });

@@ -103,11 +103,11 @@ describe("the dashboard of a viewer", () => {
       await page.click("text=Sign in with localhost");
       await page.waitForSelector(".link.live");
       await page.click('header a[href="#workers"]');
-      await page
-        .locator("#tab-workers [data-plugin=llm] section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" })
-        .waitFor();
+      await page.locator("#tab-workers section[aria-label='Workers'] tbody tr", { hasText: "attic gpu" }).waitFor();
+      await page.locator("#tab-workers button[aria-haspopup=menu]").first().click();
+      await page.locator("#tab-workers [role=menuitem]", { hasText: "Open its page" }).waitFor();
       const buttons = ["Drain", "Disconnect", "Block"].map((name) =>
-        page.locator("#tab-workers button", { hasText: name }).first().isVisible(),
+        page.locator("#tab-workers [role=menuitem]", { hasText: new RegExp(`^${name}…$`) }).isVisible(),
       );
       const links = ["Playground", "Add a worker"].map((name) =>
         page.locator("header a", { hasText: name }).isVisible(),

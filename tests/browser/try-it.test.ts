@@ -126,7 +126,9 @@ test("the chat panel offers chat models only, and sends the settings", async () 
   await page.fill("#chat-temperature", "0.2");
   await page.fill("#chat-max-tokens", "3");
   const line = await page.locator("[data-panel=chat] .curl code").textContent();
-  expect(line).toContain('"temperature":0.2,"max_tokens":3,"messages":[{"role":"system","content":"Answer in rhymes."}');
+  expect(line).toContain(
+    '"temperature":0.2,"max_tokens":3,"messages":[{"role":"system","content":"Answer in rhymes."}',
+  );
   await page.click("[data-panel=chat] button.main");
   await page.locator("[data-panel=chat] [role=status]", { hasText: "first text after" }).waitFor();
   expect((await page.locator(".message.assistant .said").textContent())?.split(" ").length).toBeLessThan(6);
@@ -139,7 +141,9 @@ test("panels without a worker offer nothing but the way to add one", async () =>
     for (const panel of ["Chat", "Embeddings", "Speech", "MCP tools"]) {
       await page.locator(".playground .picks button", { hasText: panel }).click();
       await page.locator("[data-panel]:visible >> text=Add a worker").waitFor();
-      expect(await page.locator("[data-panel]:visible button:visible, [data-panel]:visible select:visible").count()).toBe(0);
+      expect(
+        await page.locator("[data-panel]:visible button:visible, [data-panel]:visible select:visible").count(),
+      ).toBe(0);
     }
     await eventually(() => page.url().includes("#playground?panel=mcp"), "the address names the panel");
   } finally {

@@ -95,10 +95,10 @@ test("requests that have ended are listed with caller, worker, reason and tokens
   expect((await failing).status).toBe(500);
   const page = await pages.openTab(server.url, "workers");
   await showSection(page, "jobs");
-  const rows = page.locator("#tab-jobs [data-plugin=llm] section[aria-label='Recent requests'] tbody tr");
+  const rows = page.locator("#tab-jobs section[aria-label=Jobs] tbody tr");
   await rows.filter({ hasText: "1000 in, 200 out" }).first().waitFor();
   expect(await rows.count()).toBe(4);
-  await page.selectOption("#llm-past-outcome", "failed");
+  await page.click("#tab-jobs button >> text=Failed");
   await rows.filter({ hasText: EVIL }).first().waitFor({ state: "detached" });
   expect(await rows.count()).toBe(1);
   await rows.filter({ hasText: "attic" }).locator(".badge", { hasText: "failed" }).waitFor();

@@ -58,7 +58,9 @@ function run(...args: string[]): ProgramRun {
 
 const stateFiles = (): readonly string[] => {
   const directory = join(home, "state/moorage");
-  return existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [];
+  return existsSync(directory)
+    ? readdirSync(directory).flatMap((name) => (name.endsWith(".json") ? [join(directory, name)] : []))
+    : [];
 };
 
 /** The key of the only worker that has joined. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import manifest from "../../package.json" with { type: "json" };
-import { PROGRAMS, TARGETS } from "../../scripts/binaries/build-binary.ts";
+import { TARGETS } from "../../scripts/binaries/build-binary.ts";
 import { KNOWN_PLUGINS } from "../../src/plugins.ts";
 import { CONFIG_FILE, EXIT_CONFIG } from "../../src/settings/read-settings.ts";
 import { serverTable } from "../../src/settings/server-table.ts";
@@ -65,9 +65,8 @@ describe("compose.yaml", () => {
 
   test("runs both from files that are in the image", () => {
     expect(server.image).toBe(worker.image);
-    const entry = worker.command?.[0] ?? "";
-    expect(entry).toBe(PROGRAMS["moorage-worker"].entry);
-    expect(existsSync(pathOf(entry))).toBe(true);
+    expect(server.command).toBeUndefined();
+    expect(worker.command?.[0]).toBe("worker");
   });
 
   test.each(["server", "worker"] as const)(
@@ -192,10 +191,13 @@ describe("systemd units", () => {
     expect(manifest.scripts.worker).toStartWith(`${more[0]}=${worker[more[0] ?? ""]} `);
   });
 
-  test("start the binaries by their names", () => {
+  test("start the binary with the command of each", () => {
     const commands = [serverUnit, workerUnit].map((unit) => unit.get("ExecStart")?.[0]?.split(" ") ?? []);
-    expect(commands.map(([path]) => path?.replace("/usr/local/bin/", ""))).toEqual(Object.keys(PROGRAMS));
-    expect(workerOf({ CLIENT_KEY: "k" }, commands[1]?.slice(1)).kinds).toEqual(["llm"]);
+    expect(commands.map((words) => words.slice(0, 2).join(" "))).toEqual([
+      "/usr/local/bin/moorage serve",
+      "/usr/local/bin/moorage worker",
+    ]);
+    expect(workerOf({ CLIENT_KEY: "k" }, commands[1]?.slice(2)).kinds).toEqual(["llm"]);
   });
 
   test("reload the server's keys by SIGHUP", () => {
@@ -279,7 +281,9 @@ describe("the image", () => {
 
   test("runs the server as a numbered user without rights, on the port that it exposes", () => {
     expect(dockerfile).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
-    expect(dockerfile).toContain(`CMD ["${PROGRAMS["moorage-server"].entry}"]`);
+    expect(dockerfile).toContain('ENTRYPOINT ["bun", "src/cli/main.ts"]');
+    expect(dockerfile).toContain('CMD ["serve"]');
+    expect(existsSync(pathOf("src/cli/main.ts"))).toBe(true);
     expect(dockerfile).toContain(`EXPOSE ${defaults.port}\n`);
     expect(dockerfile).toContain("STOPSIGNAL SIGTERM");
   });

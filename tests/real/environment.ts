@@ -28,6 +28,11 @@ export const CLAUDE_CODE = join(
   `node_modules/@anthropic-ai/claude-code-${process.platform}-${process.arch}`,
   process.platform === "win32" ? "claude.exe" : "claude",
 );
+/** The folder with the program of opencode, which its package would copy elsewhere in an install script. */
+export const OPENCODE_FOLDER = join(
+  NPM_ENVIRONMENT,
+  `node_modules/opencode-${process.platform === "win32" ? "windows" : process.platform}-${process.arch}/bin`,
+);
 /** Written after the installation, like the other stamp. */
 export const NPM_STAMP = join(NPM_ENVIRONMENT, "installed.txt");
 

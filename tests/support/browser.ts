@@ -1,6 +1,12 @@
 import { existsSync } from "node:fs";
 import chromium from "@sparticuz/chromium";
-import { type Browser, type BrowserContextOptions, type Page, chromium as playwright } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  type Locator,
+  type Page,
+  chromium as playwright,
+} from "playwright-core";
 import { API_KEY } from "./test-server.ts";
 
 /** Paths of browsers that the machine may have. Without any, the one of a package is used. */
@@ -74,4 +80,13 @@ export async function showSection(page: Page, section: string): Promise<void> {
 /** Shows a part of the open tab, such as Calls. */
 export async function showPart(page: Page, tab: string, part: string): Promise<void> {
   await page.locator(`#tab-${tab} .parts button`, { hasText: part }).click();
+}
+
+/** Chooses an action in the menu of a row: `Drain`, `Cancel`. */
+export async function chooseAction(row: Locator, action: string): Promise<void> {
+  await row.locator("button[aria-haspopup=menu]").click();
+  await row
+    .page()
+    .locator("[role=menu]:popover-open [role=menuitem]", { hasText: new RegExp(`^${action}…?$`) })
+    .click();
 }

@@ -27,7 +27,9 @@ export class PastedLines {
 
   /** Starts a line and leaves it running until `stop`. */
   start(line: string, env: Readonly<Record<string, string>> = {}): void {
-    this.#running.push(Bun.spawn(["sh", "-c", `exec ${line}`], { ...this.#options(env), stdio: ["ignore", "ignore", "inherit"] }));
+    this.#running.push(
+      Bun.spawn(["sh", "-c", `exec ${line}`], { ...this.#options(env), stdio: ["ignore", "ignore", "inherit"] }),
+    );
   }
 
   /** Runs a line to its end and returns what it printed. Rejects if it fails. */

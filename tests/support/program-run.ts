@@ -11,11 +11,11 @@ export class ProgramRun {
   readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
   readonly #said: Promise<string>;
 
-  /** `env` is the program's whole environment. */
+  /** `env` is the program's whole environment. Without a home directory in it, a worker keeps nothing. */
   constructor(command: readonly string[], env: Readonly<Record<string, string>>, cwd: string) {
     this.#child = Bun.spawn([...command], {
       cwd,
-      env: { LOG_FORMAT: "json", ...env },
+      env: { LOG_FORMAT: "json", ...(env["HOME"] === undefined ? { STATE_FILE: "none" } : {}), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#said = this.#read();

@@ -16,6 +16,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     clientKeys: ["test-client-key"],
     joinToken: undefined,
     stateFile: undefined,
+    isStateFileNamed: false,
     name: "test worker",
     id: undefined,
     backend: undefined,

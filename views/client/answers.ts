@@ -5,10 +5,13 @@ export class Refusal extends Error {
   readonly code: string;
   /** The field of the request that is wrong, where the server names one. */
   readonly param: string | undefined;
+  /** The HTTP status; 0 for an error without one. */
+  readonly status: number;
 
-  constructor(message: string, code: string, param?: string) {
+  constructor(message: string, code: string, param?: string, status = 0) {
     super(message);
     this.code = code;
+    this.status = status;
     this.param = param;
   }
 }
@@ -26,11 +29,11 @@ export function refusalOf(body: string, status: number): Refusal {
       error?: { message?: string; code?: string | number; param?: string | null };
     }; // checked below
     if (typeof error?.message === "string")
-      return new Refusal(error.message, String(error.code ?? status), error.param ?? undefined);
+      return new Refusal(error.message, String(error.code ?? status), error.param ?? undefined, status);
   } catch {
     // Not JSON, such as a proxy's error page.
   }
-  return new Refusal(`The server responded with ${status}.`, String(status));
+  return new Refusal(`The server responded with ${status}.`, String(status), undefined, status);
 }
 
 /** Describes an error for the viewer; empty for a request that the viewer stopped. */

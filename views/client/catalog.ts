@@ -1,7 +1,8 @@
 import { assertOk, messageOf } from "./answers.ts";
+import { duration, plural } from "./format.ts";
 
 /** One relay of the list, and the rest of it after it was opened. The OpenAPI document describes both. */
-interface CatalogRelay {
+export interface CatalogRelay {
   readonly id: string;
   readonly name: string;
   readonly url: string | null;
@@ -53,6 +54,9 @@ const MAX_RELAYS = 1000;
 /** The most tools of one relay that are shown at once. A filter finds the others. */
 const MAX_TOOLS = 200;
 
+/** The longest line about a tool, in characters. The rest is below it. */
+const MAX_ABOUT = 100;
+
 const WHO: Readonly<Record<string, string>> = {
   none: "Everybody who knows its URL.",
   token: "Callers with its token.",
@@ -60,8 +64,24 @@ const WHO: Readonly<Record<string, string>> = {
   connector: "Callers who sign in to this server, or have one of its keys.",
 };
 
+/** A function that was called, as the State API counts it. */
+export interface CalledFunction {
+  readonly relay: string;
+  readonly name: string;
+  readonly calls: number;
+  readonly failures: number;
+  readonly avg_ms: number | null;
+}
+
+export interface CatalogTools {
+  /** The functions that were called. */
+  readonly functions?: () => readonly CalledFunction[];
+  /** Where the page was loaded from. */
+  readonly origin?: string;
+}
+
 /** The relays of all servers, with what they offer and how to use them. `url` is where this server lists them. */
-export function createCatalog(url: string) {
+export function createCatalog(url: string, { functions = () => [], origin = "" }: CatalogTools = {}) {
   /** The ids of the relays that are open. */
   const opened = new Set<string>();
   return {
@@ -142,9 +162,24 @@ export function createCatalog(url: string) {
         .filter(({ names }) => names.length > 0)
         .map(({ label, names }) => ({ label, names: names.slice(0, MAX_TOOLS).join(", ") }));
     },
+    /** What a tool is for, in a line. */
+    about({ title = "", description = "" }: CatalogTool): string {
+      const [first = ""] = (title || description).trim().split("\n");
+      return first.length > MAX_ABOUT ? `${first.slice(0, MAX_ABOUT)}…` : first;
+    },
     hint(tool: CatalogTool): string {
       if (tool.annotations?.readOnlyHint === true) return "read-only";
       return tool.annotations?.destructiveHint === true ? "destructive" : "";
+    },
+    /** The relay's URL. The server knows none if it has not been told its own name. */
+    address: (relay: CatalogRelay): string => relay.url ?? `${origin}/api/mcp/id/${encodeURIComponent(relay.id)}/mcp`,
+    /** How often a tool was called, and how that went. */
+    work(relay: CatalogRelay, tool: CatalogTool): string {
+      const called = functions().find(({ relay: id, name }) => id === relay.id && name === tool.name);
+      if (called === undefined) return "";
+      const failed = called.failures === 0 ? "" : `, ${called.failures} failed`;
+      const mean = called.avg_ms === null ? "" : `, avg ${duration(called.avg_ms)}`;
+      return `${plural(called.calls, "call")}${failed}${mean}`;
     },
     schema: (tool: CatalogTool): string => JSON.stringify(tool.inputSchema ?? {}, null, 2),
     who: (relay: CatalogRelay): string => WHO[relay.access ?? ""] ?? "The relay does not say.",
@@ -172,7 +207,7 @@ function toolsWith({ inventory }: CatalogRelay, wanted: string): readonly Catalo
 }
 
 /** Reads an answer of this server, whose form the OpenAPI document describes. */
-async function read<T>(path: string): Promise<T> {
+export async function read<T>(path: string): Promise<T> {
   const response = await assertOk(await fetch(path));
   return (await response.json()) as T; // as above
 }

@@ -28,7 +28,8 @@ export function chatRequest(
   const { model, system, temperature, maxTokens } = settings;
   const said = messages.map(toSent);
   const text = draft.text.trim();
-  if (text !== "" || draft.pictures.length > 0) said.push(toSent({ role: "user", content: text, pictures: draft.pictures }));
+  if (text !== "" || draft.pictures.length > 0)
+    said.push(toSent({ role: "user", content: text, pictures: draft.pictures }));
   else if (said.at(-1)?.role === "assistant") said.pop();
   const first = system.trim() === "" ? [] : [{ role: "system", content: system.trim() }];
   return {

@@ -2,17 +2,17 @@ import type { ClusterState, ServerRow } from "../../src/state/cluster-state.ts";
 import type { ServerState } from "../../src/state/server-state.ts";
 import { duration, plural } from "./format.ts";
 import type { Relayed } from "./state-types.ts";
-import { type Verdict, verdictOf } from "./verdict.ts";
+import { type LabelOf, type Verdict, verdictOf } from "./verdict.ts";
 
 // What the page says about a cluster. All functions are pure.
 
 /** Summarizes the health of all servers. `server` is the one that answers, whose problems include those of the cluster. */
-export function clusterVerdict(server: ServerState, cluster: ClusterState): Verdict {
+export function clusterVerdict(server: ServerState, cluster: ClusterState, labelOf: LabelOf): Verdict {
   const running = cluster.servers.filter(({ state }) => state !== "gone");
   const isServing = running.some(({ state }) => state === "alive");
   const { sample, pools } = cluster;
   // A server that shuts down hands its work over, and the cluster goes on.
-  const verdict = verdictOf({ ...server, state: isServing ? "ready" : server.state, sample, pools });
+  const verdict = verdictOf({ ...server, state: isServing ? "ready" : server.state, sample, pools }, labelOf);
   if (verdict.tone === "bad") return verdict;
   const others = running.filter(({ id }) => id !== server.id);
   const critical = others.filter(({ problems }) => (problems?.critical ?? 0) > 0);

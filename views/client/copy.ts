@@ -20,7 +20,7 @@ export function createCopy() {
 }
 
 /** Copies a text. Browsers have a clipboard for pages with TLS only, and may deny it; a selection is copied then. */
-async function copy(text: string): Promise<void> {
+export async function copy(text: string): Promise<void> {
   if (window.isSecureContext) {
     try {
       return await navigator.clipboard.writeText(text);

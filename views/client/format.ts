@@ -75,7 +75,17 @@ export function isSoon(then: string, now: number): boolean {
 
 /** A time, which is RFC 3339, in the viewer's zone. */
 export function time(then: string): string {
-  return new Date(then).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return new Date(then).toLocaleString([], { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+}
+
+/** The time of day in the viewer's zone and on a clock of 24 hours. `at` is in milliseconds since 1970. */
+export function clock(at: number, hasSeconds = false): string {
+  return new Date(at).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    ...(hasSeconds ? { second: "2-digit" as const } : {}),
+  });
 }
 
 /** A measured speed: input and output per second of one request. */
@@ -114,6 +124,31 @@ export function share(value: number | null | undefined): string {
 /** `1 worker`, `2 workers`. */
 export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** `61 workers`, or `12 of 61 workers` where some are left out. */
+export function countOf(part: number, whole: number, one: string, many = `${one}s`): string {
+  return part === whole ? plural(whole, one, many) : `${count(part)} of ${plural(whole, one, many)}`;
+}
+
+/** The time since `then` in its largest unit: `3 min`. `then` is RFC 3339, or in milliseconds since 1970. */
+export function ageRoughly(then: string | number, now: number): string {
+  const at = typeof then === "number" ? then : Date.parse(then);
+  const text = duration(Math.max(0, Math.round((now - at) / 1000) * 1000));
+  return text === "0 ms" ? "now" : text.replace(/^(\S+ \S+) .*$/, "$1");
+}
+
+/** The time since `then` for a sentence: `3 min ago`, `just now`. */
+export function ago(then: string | number, now: number): string {
+  const text = ageRoughly(then, now);
+  return text === "now" ? "just now" : `${text} ago`;
+}
+
+/** A number of tokens as people name contexts: `128 K`. */
+export function context(tokens: number | null | undefined): string {
+  if (!tokens) return "–";
+  if (tokens >= 1024 && tokens % 1024 === 0) return `${tokens / 1024} K`;
+  return count(tokens);
 }
 
 function pair(large: number, largeUnit: string, small: number, smallUnit: string): string {

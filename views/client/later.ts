@@ -9,9 +9,9 @@ interface LaterModule {
 }
 
 const MODULES: Readonly<Record<string, () => Promise<LaterModule>>> = {
-  workers: () => import("./plugin-page.ts"),
-  models: () => import("./plugin-page.ts"),
-  jobs: () => import("./plugin-page.ts"),
+  workers: () => import("./workers-page.ts"),
+  models: () => import("./models-page.ts"),
+  jobs: () => import("./jobs-page.ts"),
   playground: () => import("./playground-page.ts"),
   keys: () => import("./keys-page.ts"),
   usage: () => import("./usage-page.ts"),

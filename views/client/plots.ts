@@ -1,6 +1,6 @@
 import type { Sample } from "../../src/state/history.ts";
 import type { AlpineApi } from "./alpine.js";
-import { bytes, count, duration, rate } from "./format.ts";
+import { bytes, clock, count, duration, rate } from "./format.ts";
 import type { History } from "./history.ts";
 import type { PoolStore } from "./pool-store.ts";
 import "./language.ts";
@@ -13,18 +13,23 @@ interface Line {
   readonly of: (sample: Sample, before: readonly Sample[]) => number | null;
   readonly isFilled?: boolean;
   readonly isDashed?: boolean;
+  /** Whether it has the axis on the right, because its values are of another size. */
+  readonly isOnRight?: boolean;
 }
 
 interface Plot {
   /** Whether the values are whole numbers. */
   readonly isWhole?: boolean;
+  /** Steps between the lines of the axis, where neither those of whole numbers nor of others fit. */
+  readonly steps?: readonly number[];
   readonly lines: readonly Line[];
+  /** The colour between the first two lines, which are the bounds of a range. */
+  readonly between?: string;
   readonly format: (value: number | null | undefined) => string;
 }
 
-/** Samples over which a rate is smoothed, since single seconds vary too much to be readable. */
-const SMOOTHING = 5;
-const WINDOW_S = 15 * 60;
+/** Samples over which a rate is smoothed for each minute shown, since single seconds vary too much to be readable. */
+const SMOOTHING = 1;
 
 const smoothed =
   (field: "requests" | "failures" | "tokens" | "prompt_tokens" | "cached_tokens" | "bytes") =>
@@ -34,6 +39,12 @@ const smoothed =
     return sum / (before.length + 1);
   };
 
+/** Steps between the lines of an axis of times, in milliseconds. */
+const TIME_STEPS = [1, 10, 100, 1000, 10_000]
+  .flatMap((unit) => [unit, 2 * unit, 5 * unit])
+  .filter((step) => step < 30_000);
+const LONG_STEPS = [30_000, ...[1, 2, 5, 10, 20, 60, 120].map((minutes) => minutes * 60_000)];
+
 const PLOTS: Readonly<Record<string, Plot>> = {
   slots: {
     isWhole: true,
@@ -41,7 +52,7 @@ const PLOTS: Readonly<Record<string, Plot>> = {
     lines: [
       { label: "in use", color: "--blue", of: (sample) => sample.slots_used, isFilled: true },
       { label: "slots", color: "--soft", of: (sample) => sample.slots_total, isDashed: true },
-      { label: "waiting", color: "--orange", of: (sample) => sample.waiting },
+      { label: "waiting (right)", color: "--orange", of: (sample) => sample.waiting, isOnRight: true },
     ],
   },
   requests: {
@@ -63,11 +74,12 @@ const PLOTS: Readonly<Record<string, Plot>> = {
     ],
   },
   latency: {
-    isWhole: true,
+    steps: [...TIME_STEPS, ...LONG_STEPS],
     format: duration,
+    between: "--blue",
     lines: [
-      { label: "p50", color: "--blue", of: (sample) => sample.first_byte_p50_ms },
       { label: "p95", color: "--orange", of: (sample) => sample.first_byte_p95_ms },
+      { label: "median", color: "--blue", of: (sample) => sample.first_byte_p50_ms },
     ],
   },
   bytes: {
@@ -77,8 +89,17 @@ const PLOTS: Readonly<Record<string, Plot>> = {
   },
 };
 
-/** Adds the directive `x-plot="requests"`, which draws that plot into its element and redraws it with every state. */
-export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history: History): void {
+/** Plots with this key have one cursor. */
+const SHARED = "activity";
+
+/**
+ * Adds the directive `x-plot="requests"`, which draws that plot into its element and redraws it with every state. `minutes`
+ * returns the time that plots show. The pointer's time in any of them is shown in all, and is the store's `pointedAt`.
+ */
+export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history: History, minutes: () => number): void {
+  const point = (at: number | null): void => {
+    if (pool().pointedAt !== at) pool().pointedAt = at;
+  };
   alpine.directive("plot", (element, { expression }, { effect, cleanup }) => {
     const plot = PLOTS[expression];
     if (!plot) throw new Error(`there is no plot ${expression}`);
@@ -87,12 +108,15 @@ export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history:
       // Hidden parts of the page have no size.
       if (element.clientWidth === 0) return;
       const size = { width: element.clientWidth, height: element.clientHeight };
-      const columns = columnsOf(plot, history.samples);
-      drawn ??= new UPlot({ ...optionsOf(plot), ...size }, columns, element);
+      const shown = minutes() * 60;
+      const smoothing = Math.max(5, minutes() * SMOOTHING);
+      // The first of them are needed for rates alone.
+      const columns = columnsOf(plot, history.samples.slice(-shown - smoothing), smoothing);
+      drawn ??= new UPlot({ ...optionsOf(plot, minutes, point), ...size }, columns, element);
       if (drawn.width !== size.width || drawn.height !== size.height) drawn.setSize(size);
       drawn.setData(columns);
       // Unless the pointer is at a time, the legend shows the newest values.
-      if ((drawn.cursor.left ?? -1) < 0) drawn.setLegend({ idx: Math.max(0, history.samples.length - 1) });
+      if ((drawn.cursor.left ?? -1) < 0) drawn.setLegend({ idx: Math.max(0, (columns[0]?.length ?? 0) - 1) });
     };
     const redraw = (): void => {
       drawn?.destroy();
@@ -105,7 +129,7 @@ export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history:
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     scheme.addEventListener("change", redraw);
     effect(() => {
-      if (pool().tick >= 0) draw();
+      if (pool().tick >= 0 && minutes() > 0) draw();
     });
     cleanup(() => {
       resizes.disconnect();
@@ -116,10 +140,10 @@ export function registerPlots(alpine: AlpineApi, pool: () => PoolStore, history:
   });
 }
 
-function columnsOf({ lines }: Plot, samples: readonly Sample[]): UPlot.AlignedData {
+function columnsOf({ lines }: Plot, samples: readonly Sample[], smoothing: number): UPlot.AlignedData {
   const at = samples.map((sample) => sample.at / 1000);
   const columns = lines.map((line) =>
-    samples.map((sample, index) => line.of(sample, samples.slice(Math.max(0, index - SMOOTHING + 1), index))),
+    samples.map((sample, index) => line.of(sample, samples.slice(Math.max(0, index - smoothing + 1), index))),
   );
   return [at, ...columns];
 }
@@ -127,35 +151,69 @@ function columnsOf({ lines }: Plot, samples: readonly Sample[]): UPlot.AlignedDa
 /** Steps between the lines of an axis with whole numbers: 1, 2, 5, 10 … up to 5 × 10¹², so that no label appears twice. */
 const WHOLE_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
 
-function optionsOf({ lines, format, isWhole = false }: Plot): Omit<UPlot.Options, "width" | "height"> {
+function optionsOf(
+  { lines, format, between, steps, isWhole = false }: Plot,
+  minutes: () => number,
+  point: (at: number | null) => void,
+): Omit<UPlot.Options, "width" | "height"> {
   const style = getComputedStyle(document.documentElement);
   const color = (name: string): string => style.getPropertyValue(name).trim();
-  const axis = { stroke: color("--soft"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
-  const font = `11px ${style.fontFamily}`;
+  const axis: UPlot.Axis = {
+    stroke: color("--soft"),
+    grid: { stroke: color("--line"), width: 1 },
+    ticks: { show: false },
+    font: `11px ${style.fontFamily}`,
+  };
+  const values: UPlot.Axis = {
+    ...axis,
+    size: steps ? 68 : 52,
+    space: 28,
+    incrs: [...(steps ?? (isWhole ? WHOLE_STEPS : [0.1, 0.2, 0.5, ...WHOLE_STEPS]))],
+    values: (_plot, splits) => splits.map((value) => format(value)),
+  };
+  const range: UPlot.Range.Function = (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)];
+  const right = lines.find(({ isOnRight }) => isOnRight === true);
   return {
-    padding: [8, 8, 0, 0],
-    cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
+    padding: [8, right ? 0 : 8, 0, 0],
+    cursor: {
+      y: false,
+      points: { size: 6 },
+      drag: { x: false, y: false },
+      sync: { key: SHARED, scales: ["x", null] },
+    },
+    hooks: {
+      setCursor: [
+        (plot) => {
+          const left = plot.cursor.left ?? -1;
+          point(left < 0 ? null : Math.round(plot.posToVal(left, "x")) * 1000);
+        },
+      ],
+    },
     legend: { live: true },
     scales: {
-      x: { time: true, range: (_plot, _min, max) => [(max ?? 0) - WINDOW_S, max ?? 0] },
-      y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+      x: { time: true, range: (_plot, _min, max) => [(max ?? 0) - minutes() * 60, max ?? 0] },
+      y: { range },
+      ...(right ? { right: { range } } : {}),
     },
     axes: [
-      { ...axis, font, size: 24, space: 80, values: (_plot, splits) => splits.map((at) => clock(at)) },
       {
         ...axis,
-        font,
-        size: 52,
-        space: 28,
-        incrs: isWhole ? WHOLE_STEPS : [0.1, 0.2, 0.5, ...WHOLE_STEPS],
-        values: (_plot, splits) => splits.map((value) => format(value)),
+        size: 24,
+        space: 80,
+        values: (_plot, splits, _axis, _space, step) => splits.map((at) => clock(at * 1000, step % 60 !== 0)),
       },
+      values,
+      ...(right
+        ? [{ ...values, scale: "right", side: 1, size: 36, stroke: color(right.color), grid: { show: false } }]
+        : []),
     ],
+    ...(between === undefined ? {} : { bands: [{ series: [1, 2], fill: faint(color(between)) }] }),
     series: [
-      { label: "at", value: (_plot, value) => (value === null ? "–" : clock(value, true)) },
+      { label: "at" },
       ...lines.map(
         (line): UPlot.Series => ({
           label: line.label,
+          scale: line.isOnRight === true ? "right" : "y",
           stroke: color(line.color),
           width: 1.5,
           points: { show: false },
@@ -171,13 +229,4 @@ function optionsOf({ lines, format, isWhole = false }: Plot): Omit<UPlot.Options
 /** Makes a colour translucent. Registered colours are read as `rgb(…)`. */
 function faint(color: string): string {
   return color.replace(/\)$/, ", 0.14)");
-}
-
-/** Turns seconds since 1970 into the viewer's time of day. */
-function clock(seconds: number, hasSeconds = false): string {
-  return new Date(seconds * 1000).toLocaleTimeString([], {
-    hour: "2-digit",
-    minute: "2-digit",
-    ...(hasSeconds ? { second: "2-digit" as const } : {}),
-  });
 }

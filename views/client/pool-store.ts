@@ -4,6 +4,7 @@ import type { PoolState } from "../../src/state/overview-totals.ts";
 import type { Problem } from "../../src/state/problems.ts";
 import type { ServerState } from "../../src/state/server-state.ts";
 import { listText, staleText } from "./cluster.ts";
+import { clock } from "./format.ts";
 import type { History } from "./history.ts";
 import { Link, type LinkState } from "./link.ts";
 import type { ServerRates } from "./server-rates.ts";
@@ -32,6 +33,8 @@ export interface PoolStore {
   now: number;
   /** The viewer's time of day at the last state, if the connection is lost; else empty. */
   lastSeen: string;
+  /** The time that the pointer is at in a plot, in milliseconds since 1970; null while it is at none. */
+  pointedAt: number | null;
   /** Problems that only the browser can see. */
   foundHere: readonly Problem[];
   problems(): readonly Problem[];
@@ -63,6 +66,7 @@ export function createPoolStore(boot: ServerState | null, cluster: ClusterState 
     tick: 0,
     now: boot === null ? Date.now() : Date.parse(boot.now),
     lastSeen: "",
+    pointedAt: null,
     foundHere: [],
     problems() {
       const all = [...(this.server?.problems ?? []), ...this.foundHere];
@@ -130,7 +134,7 @@ export function follow(store: PoolStore, history: History, rates: ServerRates): 
     onChange: (state) => {
       store.link = state;
       if (state === "live") store.lastSeen = "";
-      else if (store.lastSeen === "" && store.tick > 0) store.lastSeen = new Date().toLocaleTimeString();
+      else if (store.lastSeen === "" && store.tick > 0) store.lastSeen = clock(Date.now(), true);
     },
     onUnknown: () => store.choose(""),
     onHeldBack: (isHeldBack) =>

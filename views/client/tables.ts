@@ -32,8 +32,7 @@ export function createListing(all: () => readonly Row[], sortKey = "", facet = "
       const { filter, facetValue, isDescending, page } = this;
       const listing: Listing = {
         filter,
-        facet,
-        facetValue,
+        facets: { [facet]: facetValue },
         sortKey: this.sortKey,
         isDescending,
         page,

@@ -1,5 +1,6 @@
 import type { SeriesRange } from "../../src/usage/series-view.ts";
 import type { AlpineApi } from "./alpine.js";
+import { clock } from "./format.ts";
 import "./language.ts";
 import UPlot from "./uplot.js";
 import type { Drawing } from "./usage.ts";
@@ -112,6 +113,6 @@ function optionsOf(drawing: Drawing, host: Host, isSeparated: boolean): Omit<UPl
 
 function tick(seconds: number, range: SeriesRange): string {
   const at = new Date(seconds * 1000);
-  if (range === "24h") return at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (range === "24h") return clock(seconds * 1000);
   return at.toLocaleDateString([], { day: "numeric", month: "short", ...(range === "12mo" && { timeZone: "UTC" }) });
 }

@@ -9,6 +9,10 @@ export interface Column {
   readonly isNumber?: boolean;
   /** Whether viewers do not see the column. Its cells say so, too. */
   readonly isForAdmins?: boolean;
+  /** Where there is no room for all columns, those of 3 are left out first, then those of 2. Cells say the same as heads. */
+  readonly priority?: 1 | 2 | 3;
+  /** Whether the label is for screen readers alone. */
+  readonly isUnseen?: boolean;
 }
 
 export interface ListingProps {
@@ -20,8 +24,18 @@ export interface ListingProps {
   readonly columns: readonly Column[];
   /** Markup of what is beside the field for the filter. */
   readonly tools?: string;
+  /** What a row is, for the number of rows: `["worker", "workers"]`. */
+  readonly noun?: readonly [one: string, many: string];
   /** The text for a list without rows. */
   readonly empty: string;
+  /** Markup for a list without rows, in place of the text. */
+  readonly emptyMarkup?: string;
+  /** The expression for the text where the filter leaves no rows. */
+  readonly noMatch?: string;
+  /** Whether a row is one line: 36 to 44 pixels. On phones it has two. */
+  readonly isDense?: boolean;
+  /** Whether the filter is in the page's address. It offers to be cleared where it leaves no rows. */
+  readonly isRouted?: boolean;
   /** Markup after the table, within the component. */
   readonly after?: string;
   /** The expression that tells a row from all others. */
@@ -37,11 +51,11 @@ export interface ListingProps {
 /** A table of rows with a filter, an order and pages. The children are the cells of one row, bound to `row`. */
 export function Listing(props: PropsWithChildren<ListingProps>): string {
   const { id, data, caption, columns, tools = "", empty, rowKey = "row.id", onFilter, refresh, children } = props;
-  const { after = "" } = props;
+  const { after = "", emptyMarkup, isDense = false, isRouted = false, noun, noMatch } = props;
   const { count = "$format.count(matching()) + ' of ' + $format.count(total())" } = props;
   return (
     <div
-      class="listing"
+      class={isDense ? "listing dense" : "listing"}
       x-data={data}
       {...(refresh === undefined ? {} : bind(`x-seen:${refresh.everyS}`, refresh.run))}
     >
@@ -58,7 +72,11 @@ export function Listing(props: PropsWithChildren<ListingProps>): string {
           />
         </label>
         {tools as "safe"}
-        <span class="soft" role="status" x-text={count}></span>
+        {noun === undefined ? (
+          <span class="soft" role="status" x-text={count}></span>
+        ) : (
+          <CountText one={noun[0]} many={noun[1]} />
+        )}
       </div>
       <section class="scroller" tabindex="0" aria-label={caption}>
         <table>
@@ -78,11 +96,24 @@ export function Listing(props: PropsWithChildren<ListingProps>): string {
             </template>
           </tbody>
         </table>
-        <p class="empty" x-show="total() === 0" safe>
-          {empty}
-        </p>
-        <p class="empty" x-show="total() > 0 && matching() === 0">
-          No rows match the filter.
+        {emptyMarkup === undefined ? (
+          <p class="empty" x-show="total() === 0" safe>
+            {empty}
+          </p>
+        ) : (
+          <div x-cloak x-show="total() === 0">
+            {emptyMarkup as "safe"}
+          </div>
+        )}
+        <p class="empty" x-cloak x-show="total() > 0 && matching() === 0">
+          <span {...(noMatch === undefined ? {} : bind("x-text", noMatch))}>No rows match the filter.</span>
+          {isRouted ? (
+            <button type="button" class="small" x-on:click="widen()">
+              Clear the filter
+            </button>
+          ) : (
+            ""
+          )}
         </p>
       </section>
       <div class="pager" x-show="pages() > 1">
@@ -149,12 +180,14 @@ function Facet({ id, label }: { readonly id: string; readonly label: string }): 
   ) as string;
 }
 
-function Head({ sortBy, label, isNumber, isForAdmins }: Column): string {
-  const kind = isForAdmins === true ? "for-admins" : isNumber === true ? "number" : undefined;
+function Head({ sortBy, label, isNumber, isForAdmins, isUnseen, priority }: Column): string {
+  const kind = classesOf({ isNumber, isForAdmins, priority });
   if (sortBy === "")
     return (
-      <th scope="col" class={kind} safe>
-        {label}
+      <th scope="col" class={kind}>
+        <span class={isUnseen === true ? "unseen" : undefined} safe>
+          {label}
+        </span>
       </th>
     ) as string;
   return (
@@ -171,13 +204,37 @@ export function Cell({
   label,
   isNumber,
   isForAdmins,
+  priority,
+  place,
   children,
-}: PropsWithChildren<Pick<Column, "label" | "isNumber" | "isForAdmins">>): string {
+}: PropsWithChildren<
+  Pick<Column, "label" | "isNumber" | "isForAdmins" | "priority"> & {
+    /** Where a phone shows it, in a dense table: others are left out there. */
+    readonly place?: "name" | "state" | "line" | "menu";
+  }
+>): string {
   return (
-    <td data-label={label} class={isForAdmins === true ? "for-admins" : isNumber === true ? "number" : undefined}>
+    <td data-label={label} data-place={place} class={classesOf({ isNumber, isForAdmins, priority })}>
       {children as "safe"}
     </td>
   ) as string;
+}
+
+function classesOf({
+  isNumber,
+  isForAdmins,
+  priority = 1,
+}: {
+  readonly isNumber: boolean | undefined;
+  readonly isForAdmins: boolean | undefined;
+  readonly priority: number | undefined;
+}): string | undefined {
+  const classes = [
+    isNumber === true ? "number" : "",
+    isForAdmins === true ? "for-admins" : "",
+    priority > 1 ? `rank-${priority}` : "",
+  ];
+  return classes.filter((name) => name !== "").join(" ") || undefined;
 }
 
 /** A bar that shows the used part of a whole, with both figures. Both are expressions over `row`. */
@@ -224,5 +281,59 @@ export function Choice({
         ))}
       </select>
     </label>
+  ) as string;
+}
+
+/** A choice of a routed list, which filters it by a value of its rows. `name` is the member of the address's query. */
+export function RoutedChoice({
+  id,
+  name,
+  label,
+  options,
+}: {
+  readonly id: string;
+  readonly name: string;
+  /** The text for any value, which names the choice as well: `Any status`. */
+  readonly label: string;
+  /** The values with their texts. Unless given, the values that the rows have. */
+  readonly options?: readonly (readonly [value: string, text: string])[];
+}): string {
+  return (
+    <label class="facet">
+      <span class="unseen" safe>
+        {label}
+      </span>
+      <select
+        id={id}
+        x-bind:class={`chosen('${name}') === '' ? '' : 'narrowed'`}
+        x-on:change={`choose('${name}', $event.target.value)`}
+      >
+        <option value="" x-bind:selected={`chosen('${name}') === ''`} safe>
+          {label}
+        </option>
+        {options === undefined ? (
+          <template x-for={`value in values('${name}')`} x-bind:key="value">
+            <option
+              x-bind:value="value"
+              x-bind:selected={`chosen('${name}') === value`}
+              x-text={`labelOf('${name}', value)`}
+            ></option>
+          </template>
+        ) : (
+          options.map(([value, text]) => (
+            <option value={value} x-bind:selected={`chosen('${name}') === '${value}'`} safe>
+              {text}
+            </option>
+          ))
+        )}
+      </select>
+    </label>
+  ) as string;
+}
+
+/** How many rows there are and match, with their noun: `61 workers`, `12 of 61 workers`. */
+export function CountText({ one, many }: { readonly one: string; readonly many: string }): string {
+  return (
+    <span class="soft" role="status" x-text={`$format.countOf(matching(), total(), '${one}', '${many}')`}></span>
   ) as string;
 }

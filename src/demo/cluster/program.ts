@@ -2,6 +2,7 @@ import { createInterface } from "node:readline";
 import { systemClock } from "../../system/clock.ts";
 import type { Deps } from "../../system/deps.ts";
 import { systemIds } from "../../system/ids.ts";
+import { launcherWords } from "../../system/launcher.ts";
 import { silentLog } from "../../system/log.ts";
 import { surviveSignals } from "../../system/signals.ts";
 import { findNatsServer } from "../nats/find-nats-server.ts";
@@ -44,7 +45,7 @@ export async function runClusterDemo(servers: number): Promise<void> {
   cluster.load.setClients(STREAMS);
   const { url, apiKey, clientKey, model, workers } = cluster;
   const facts = { url, apiKey, clientKey, model, workers, servers: cluster.servers, streams: STREAMS };
-  say(clusterGuide({ ...facts, nats: `${nats.version} (from ${nats.from})` }));
+  say(clusterGuide({ ...facts, launcher: launcherWords(process.env), nats: `${nats.version} (from ${nats.from})` }));
   terminal.open();
 }
 

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { ownCommand } from "../../system/own-program.ts";
 import type { Machine, MachineState } from "./machine.ts";
 
 export interface ServerMachineOptions {
@@ -9,7 +9,6 @@ export interface ServerMachineOptions {
   onLine(text: string): void;
 }
 
-const ROOT = join(import.meta.dir, "../../..");
 const START_TIMEOUT_MS = 30_000;
 
 /** A health check of a load balancer fails after this long without an answer, as in deploy/cluster/Caddyfile. */
@@ -50,8 +49,9 @@ export class ServerMachine implements Machine {
   async start(): Promise<void> {
     const { PATH = "", HOME = "", TMPDIR } = process.env;
     const env = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), LOG_FORMAT: "json" };
-    const child = Bun.spawn([process.execPath, "src/main.ts"], {
-      cwd: ROOT,
+    const { words, cwd } = ownCommand();
+    const child = Bun.spawn([...words, "serve"], {
+      ...(cwd !== undefined && { cwd }),
       env: { ...env, ...this.#options.env(), PORT: String(this.#port) },
       stdio: ["ignore", "pipe", "pipe"],
       // Ctrl-C in the terminal goes to the demo only, which then stops its servers in order.

@@ -14,11 +14,13 @@ export interface ClusterGuideFacts {
   readonly nats: string;
   readonly workers: number;
   readonly streams: number;
+  /** What starts this program again: `launcherWords`. */
+  readonly launcher: string;
 }
 
 /** The text that the demo prints when the cluster is up. */
 export function clusterGuide(facts: ClusterGuideFacts): string {
-  const { url, apiKey, clientKey, model, servers, nats, workers, streams } = facts;
+  const { url, apiKey, clientKey, model, servers, nats, workers, streams, launcher } = facts;
   const chat = JSON.stringify({
     model,
     stream: true,
@@ -45,7 +47,7 @@ export function clusterGuide(facts: ClusterGuideFacts): string {
     "",
     "To connect another worker:",
     "",
-    `  bun run moorage worker llm --server ${url} --client-key ${clientKey} --backend http://127.0.0.1:11434/v1`,
+    `  ${launcher} worker llm --server ${url} --client-key ${clientKey} --backend http://127.0.0.1:11434/v1`,
     "",
     ...HELP,
     "",

@@ -1,6 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { FORM, TOP_FOLDER } from "../../system/own-program.ts";
 import {
   isNewEnough,
   OLDEST_VERSION,
@@ -149,5 +150,7 @@ function defaultPath(): string {
 }
 
 function defaultCache(): string {
-  return join(import.meta.dir, "../../../node_modules/.cache/moorage");
+  if (FORM === "sources") return join(TOP_FOLDER, "node_modules/.cache/moorage");
+  const home = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  return join(home, "moorage");
 }

@@ -25,12 +25,7 @@ export function renderTries(): string {
         <ModelChoice id="transcribe-model" />
         <form {...bind("x-on:submit.prevent", "send()")}>
           <div class="buttons">
-            <FileButton
-              id="transcribe-file"
-              label="Choose a file"
-              accept="audio/*,video/*"
-              change="choose($event)"
-            />
+            <FileButton id="transcribe-file" label="Choose a file" accept="audio/*,video/*" change="choose($event)" />
             <button
               type="button"
               x-on:click="record()"
@@ -48,7 +43,9 @@ export function renderTries(): string {
             <button type="button" class="small" x-on:click="remove()" x-bind:disabled="isRunning">
               Remove
             </button>
-            <audio controls="" x-show="sound !== ''" x-bind:src="sound" aria-label="What will be sent"></audio>
+            <audio controls="" x-show="sound !== ''" x-bind:src="sound" aria-label="What will be sent">
+              <track kind="captions" />
+            </audio>
           </div>
           <div class="buttons">
             <button type="submit" class="main" x-bind:disabled="!canSend()">

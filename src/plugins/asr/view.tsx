@@ -13,6 +13,7 @@ const AUDIO_HEARD: WorkColumn = {
 export const ASR_SECTION = modelSection({
   id: "asr",
   label: "Speech to text",
+  kind: "Speech",
   work: AUDIO_HEARD,
   renderTries,
 });

@@ -65,7 +65,7 @@ function TryChat(): string {
               <b x-text="message.role === 'user' ? 'You' : message.model"></b>
               <span class="thumbs" x-show="message.pictures.length > 0">
                 <template x-for="(picture, at) in message.pictures" x-bind:key="at">
-                  <img x-bind:src="picture" alt="A picture that was sent" />
+                  <img x-bind:src="picture" alt="Sent with the message" />
                 </template>
               </span>
               <p class="thoughts soft" x-show="message.thoughts !== ''" x-text="message.thoughts"></p>
@@ -85,8 +85,13 @@ function TryChat(): string {
           <div class="thumbs" x-show="pictures.length > 0">
             <template x-for="(picture, at) in pictures" x-bind:key="at">
               <span class="thumb">
-                <img x-bind:src="picture" alt="A picture to send" />
-                <button type="button" class="small" x-on:click="drop(at)" x-bind:aria-label="'Remove picture ' + (at + 1)">
+                <img x-bind:src="picture" alt="To be sent" />
+                <button
+                  type="button"
+                  class="small"
+                  x-on:click="drop(at)"
+                  x-bind:aria-label="'Remove picture ' + (at + 1)"
+                >
                   ✕
                 </button>
               </span>
@@ -100,13 +105,7 @@ function TryChat(): string {
               Stop
             </button>
             <span x-show="mayAttach()">
-              <FileButton
-                id="chat-pictures"
-                label="Add pictures"
-                accept="image/*"
-                change="attach($event)"
-                isMultiple
-              />
+              <FileButton id="chat-pictures" label="Add pictures" accept="image/*" change="attach($event)" isMultiple />
             </span>
             <button type="button" x-on:click="clear()" x-show="messages.length > 0">
               Clear

@@ -6,5 +6,6 @@ import { renderTries } from "./try-view.tsx";
 export const LLM_SECTION = modelSection({
   id: "llm",
   label: "Language models",
+  kind: "LLM",
   renderTries,
 });

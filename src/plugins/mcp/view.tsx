@@ -5,13 +5,14 @@ import { Cell, LiveTable } from "../../../views/parts/table.tsx";
 import { WorkerActions } from "../../../views/parts/worker-actions.tsx";
 import type { Section } from "../../plugin/contract.ts";
 import { CallTable } from "./call-table.tsx";
-import { CatalogPanel } from "./catalog/catalog-view.tsx";
+import { CatalogPanel, RelayPage } from "./catalog/catalog-view.tsx";
 import { renderTries } from "./try-view.tsx";
 
 /** MCP on the dashboard. */
 export const MCP_SECTION: Section = {
   label: "MCP servers",
   page: { id: "mcp", label: "MCP" },
+  workers: { kind: "MCP", haveModels: false },
   shares: { playground: renderTries },
   render: renderMcpView,
 };
@@ -19,9 +20,22 @@ export const MCP_SECTION: Section = {
 /** The page on MCP: markup that the page's script fills. */
 function renderMcpView(): string {
   return (
+    <>
+      <div x-show="$store.route.id === ''">
+        <Relays />
+      </div>
+      <div x-show="$store.route.id !== ''">
+        <RelayPage />
+      </div>
+    </>
+  ) as string; // no component here is asynchronous, so the element is text
+}
+
+function Relays(): string {
+  return (
     <PluginSection
       id="mcp"
-      title="MCP relays"
+      title="MCP servers"
       summary={(<McpSummary />) as string}
       parts={[
         { id: "relays", label: "Relays" },
@@ -44,7 +58,7 @@ function renderMcpView(): string {
         <CallTable />
       </Part>
     </PluginSection>
-  ) as string; // no component here is asynchronous, so the element is text
+  ) as string;
 }
 
 function McpSummary(): string {
@@ -78,18 +92,26 @@ function RelayTable(): string {
         { sortBy: "connected_at", label: "Since" },
         { sortBy: "", label: "Actions", isForAdmins: true },
       ]}
-      empty="No relay is connected to this server. Start one with: bun run moorage worker mcp"
+      empty="No MCP server is connected. “Add a worker” shows the line that connects one."
     >
       <Cell label="Relay">
-        <b class="name" x-text="row.name" x-bind:title="row.id"></b>
-        <span class="sub clip" x-text="row.id" x-bind:title="row.id"></span>
+        <a
+          class="name onward"
+          href="#mcp"
+          x-bind:href="$store.route.href('mcp', row.id)"
+          x-text="row.id"
+          x-bind:title="row.id"
+        >
+          MCP server
+        </a>
+        <span class="sub clip" x-show="row.name !== row.id" x-text="row.name" x-bind:title="row.name"></span>
       </Cell>
       <Cell label="Server">
         <span x-text="row.upstream || row.dialect"></span>
         <span
           class="sub"
           x-show="row.auth"
-          x-text="(row.auth === 'none' ? 'no token required' : 'access: ' + row.auth)"
+          x-text="row.auth === 'none' ? 'open' : row.auth === 'oauth' ? 'sign-in at the MCP server' : row.auth === 'connector' ? 'sign-in, or a key' : row.auth"
         ></span>
         <span class="badge draining" x-show="row.operator_drained">
           drained

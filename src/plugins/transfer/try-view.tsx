@@ -28,7 +28,7 @@ export function renderTries(): string {
           <span class="soft" role="status" x-text="status()"></span>
         </div>
       </form>
-      <div x-show="channel !== ''">
+      <div class="try-body" x-show="channel !== ''">
         <CurlLine text="curl()" label="The other side runs this to receive it" />
         <p class="soft for-keys" x-show="needsKey()">
           It needs a key of this server in the variable <code>MOORAGE_KEY</code>.

@@ -34,6 +34,9 @@ function TransferSummary(): string {
         text={`${state} ? ${state}.totals.writer_gone + ${state}.totals.reader_gone + ${state}.totals.wrong_length + ${state}.totals.stalled : '–'`}
       />
       <Figure label="moved" text={`${state} ? $format.bytes(${state}.totals.bytes) : '–'`} />
+      <a class="button for-admins" href="#playground?panel=transfer">
+        Send a file
+      </a>
     </div>
   ) as string;
 }

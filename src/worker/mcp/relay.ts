@@ -8,6 +8,7 @@ import { Dialer } from "../dialer.ts";
 import { createLoadSampler } from "../host.ts";
 import type { LinkKeys } from "../link-keys.ts";
 import type { ProxyChoice } from "../outgoing-proxy.ts";
+import type { OwnId } from "../own-id.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../retry.ts";
 import { httpUrl } from "../server-url.ts";
 import { weakCallers } from "./callers-field.ts";
@@ -27,6 +28,8 @@ export interface RelayOptions {
   readonly proxyFor: ProxyChoice;
   /** Returns the keys of a worker that joins or has joined; absent or undefined: those of the settings. */
   readonly keys?: () => LinkKeys | undefined;
+  /** The id of a relay for which the operator chose none. Absent: the server makes one. */
+  readonly ownId?: OwnId | undefined;
 }
 
 /** The limit of calls at once: far above the server's own limit per relay. */
@@ -40,7 +43,7 @@ export function serveRelay(
   { upstream, health }: Served,
   settings: WorkerSettings,
   deps: Deps,
-  { print, random, retry = RETRY_LIMITS, proxyFor, keys }: RelayOptions,
+  { print, random, retry = RETRY_LIMITS, proxyFor, keys, ownId }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
@@ -62,6 +65,7 @@ export function serveRelay(
     kind: "mcp",
     settings: { ...settings, id },
     keys: keys?.(),
+    ownId,
     slots: () => MAX_CALLS,
     introduction: {
       first(known) {

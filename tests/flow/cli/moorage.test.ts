@@ -31,17 +31,17 @@ test.each([
 test("moorage help lists the programs", async () => {
   const { out, code } = await moorage("help");
   expect(out.match(/^ {2}[\w-]+/gm)?.map((name) => name.trim())).toEqual([
+    "demo",
     "serve",
     "worker",
     "doctor",
-    "backup",
     "keys",
-    "tenants",
     "join-token",
+    "tenants",
     "usage",
-    "mcp",
     "audit",
-    "demo",
+    "mcp",
+    "backup",
   ]);
   expect(code).toBe(0);
 });

@@ -56,7 +56,8 @@ test("the state page has a tab for each section, and the content of the first on
   expect(html.match(/<a href="#(overview|workers|keys|add)"/g)).toHaveLength(3);
   expect(html).toContain('id="verdict"');
   expect(html.match(/x-later="(workers|keys|add)"/g)).toHaveLength(3);
-  expect(html).toContain('data-sections="overview workers keys add" data-old="llm=workers?plugin=llm"');
+  expect(html).toContain('data-sections="overview workers keys add"');
+  expect(html).toContain('data-old="llm=workers?plugin=llm"');
   expect(html).toContain('<script type="application/json" id="boot">{"version":"1.2.3"}</script>');
   expect(html).toContain('data-keys="none"');
   expect(html).not.toContain("/state/sign-out");

@@ -104,6 +104,7 @@ describe("every setting", () => {
       clientKeys: [],
       joinToken: undefined,
       stateFile: identityPath({ stateFile: undefined, server: "http://127.0.0.1:8080", id: undefined }, HERE),
+      isStateFileNamed: false,
       name: "box",
       id: undefined,
       backend: undefined,

@@ -246,8 +246,8 @@ test("a key that cannot be written is used all the same, and the trade can be re
 
 describe("the place of the file", () => {
   const given = { stateFile: undefined, server: "wss://hub.example:8443", id: undefined };
-  const at = (platform: NodeJS.Platform, env: Record<string, string> = {}, more = {}): string =>
-    identityPath({ ...given, ...more }, { platform, env, home: "/home/ann" });
+  const at = (platform: NodeJS.Platform, env: Record<string, string> = {}, more = {}, home = "/home/ann"): string =>
+    identityPath({ ...given, ...more }, { platform, env, home }) ?? "nowhere";
 
   test("follows the custom of the system", () => {
     expect(at("linux")).toStartWith("/home/ann/.local/state/moorage/worker-hub.example-8443-");
@@ -265,5 +265,11 @@ describe("the place of the file", () => {
 
   test("is what STATE_FILE says", () => {
     expect(at("linux", {}, { stateFile: "/var/lib/w.json" })).toBe("/var/lib/w.json");
+  });
+
+  test("is nowhere where STATE_FILE says so, and for a user without a home", () => {
+    expect(at("linux", {}, { stateFile: "none" })).toBe("nowhere");
+    for (const platform of ["linux", "darwin", "win32"] as const) expect(at(platform, {}, {}, "")).toBe("nowhere");
+    expect(at("linux", { XDG_STATE_HOME: "/x" }, {}, "")).toStartWith("/x/moorage/worker-");
   });
 });

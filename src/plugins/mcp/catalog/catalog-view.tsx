@@ -49,6 +49,61 @@ export function CatalogPanel(): string {
   ) as string; // no component here is asynchronous, so the element is text
 }
 
+/** The page of one relay, whose id is in the address. */
+export function RelayPage(): string {
+  return (
+    <div class="relay-page" x-data="relayPage('/api/mcp/catalog')" x-effect="follow()">
+      <p>
+        <a href="#mcp">← MCP servers</a>
+      </p>
+      <p class="soft" role="status" x-show="isLoading">
+        Asking the server…
+      </p>
+      <ProblemLine />
+      <template x-for="relay in relays" x-bind:key="relay.id">
+        <div class="card step">
+          <div class="relay-title">
+            <h2 x-text="relay.id">MCP server</h2>
+            <span class="soft" x-show="relay.name !== relay.id" x-text="relay.name"></span>
+            <span
+              class="badge"
+              x-bind:class="relay.status === 'ready' ? 'ready' : 'not_ready'"
+              x-text="relay.status"
+            ></span>
+            <span class="soft" x-text="count(relay)"></span>
+          </div>
+          <div class="fields">
+            <label for="relay-client">
+              Lines for
+              <select id="relay-client" x-model="client">
+                <template x-for="each in relay.ready_lines" x-bind:key="each.client">
+                  <option
+                    x-bind:value="each.client"
+                    x-text="each.title"
+                    x-bind:selected="each.client === client"
+                  ></option>
+                </template>
+              </select>
+            </label>
+            <label for="relay-filter">
+              Filter its tools
+              <input id="relay-filter" type="search" autocomplete="off" x-model="filter" />
+            </label>
+            <a
+              class="button for-admins"
+              href="#playground?panel=mcp"
+              x-bind:href="$store.route.href('playground', '', { panel: 'mcp', model: relay.id })"
+            >
+              Call a tool
+            </a>
+          </div>
+          <Relay />
+        </div>
+      </template>
+    </div>
+  ) as string;
+}
+
 function Relay(): string {
   return (
     <div class="relay-body">
@@ -56,15 +111,38 @@ function Relay(): string {
       <p>
         <b>Who may call</b> <span x-text="who(relay)"></span> <span x-text="keys(relay)"></span>
       </p>
-      <template x-if="line(relay)">
-        <div class="ready" x-data="copy">
-          <p>
-            <b x-text="line(relay).title"></b> <span class="soft" x-text="line(relay).place"></span>
-          </p>
-          <pre class="result" tabindex="0" x-show="line(relay).text" x-text="line(relay).text"></pre>
-          <button type="button" x-show="line(relay).text" x-on:click="copyText(line(relay).text)">
-            <span x-text="isCopied ? 'Copied' : 'Copy'">Copy</span>
+      <div class="command" x-data="copy">
+        <div class="command-head">
+          <span>URL</span>
+          <button
+            type="button"
+            class="small"
+            aria-label="Copy: URL"
+            x-on:click="copyText(address(relay))"
+            x-text="isCopied ? 'Copied' : 'Copy'"
+          >
+            Copy
           </button>
+        </div>
+        <code tabindex="0" x-text="address(relay)"></code>
+      </div>
+      <template x-if="line(relay)">
+        <div class="ready">
+          <div class="command" x-data="copy" x-show="line(relay).text">
+            <div class="command-head">
+              <span x-text="line(relay).title + ' · ' + line(relay).place"></span>
+              <button
+                type="button"
+                class="small"
+                x-bind:aria-label="'Copy: ' + line(relay).title"
+                x-on:click="copyText(line(relay).text)"
+                x-text="isCopied ? 'Copied' : 'Copy'"
+              >
+                Copy
+              </button>
+            </div>
+            <code tabindex="0" data-line="mcp" x-text="line(relay).text"></code>
+          </div>
           <p class="soft" x-show="line(relay).note" x-text="line(relay).note"></p>
         </div>
       </template>
@@ -80,8 +158,8 @@ function Relay(): string {
       <template x-for="tool in tools(relay)" x-bind:key="tool.name">
         <details class="tool">
           <summary>
-            <b x-text="tool.name"></b> <span class="soft" x-text="tool.title || ''"></span>{" "}
-            <span class="soft" x-text="hint(tool)"></span>
+            <b x-text="tool.name"></b> <span class="soft" x-text="about(tool)"></span>{" "}
+            <span class="soft" x-text="hint(tool)"></span> <span class="soft" x-text="work(relay, tool)"></span>
           </summary>
           <p class="lines" x-text="tool.description || ''"></p>
           <pre class="result" tabindex="0" x-text="schema(tool)"></pre>

@@ -1,5 +1,6 @@
 import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/server";
 import type { Clock } from "../../../system/deps.ts";
+import type { RawAnswer } from "./direct/plain-answer.ts";
 
 /**
  * How long the head of an answer waits for the result. Long enough for most large results, which some clients take as JSON
@@ -12,6 +13,8 @@ const QUIET_MS = 3000;
 export interface WholeAnswer {
   readonly message: JSONRPCResponse;
   readonly status: number;
+  /** The answer in its own bytes, where they are known. */
+  readonly raw?: RawAnswer | undefined;
 }
 
 /** Decides, for each call of a session, whether it is answered by one JSON value or by an event stream. */

@@ -62,7 +62,10 @@ export function createBridge({ openPeer, maybeStateless, era, limits, closeShare
     },
     open: (head) => ({
       kind: "ask",
-      ask: async (body, signal) => toAnswer(await handle(toRequest(head, body, signal))),
+      ask: async (body, signal) => {
+        const direct = body instanceof Uint8Array ? await sessions.forward(head, body, signal) : undefined;
+        return direct ?? toAnswer(await handle(toRequest(head, body, signal)));
+      },
       mayFallSilent: true,
       isListening: isListening(head),
     }),

@@ -20,6 +20,11 @@ export function isTooDeep(value: unknown): boolean {
   return false;
 }
 
+/** Does the same for what was parsed from so many bytes. Each level takes two, so most messages need no walk. */
+export function isTooDeepIn(bytes: number, value: unknown): boolean {
+  return bytes > 2 * MAX_DEPTH && isTooDeep(value);
+}
+
 /** Returns the error with which the call fails whose response is too deep; undefined for any other message. */
 export function tooDeepError(message: unknown): JSONRPCErrorResponse | undefined {
   if (!isRecord(message) || "method" in message) return undefined;

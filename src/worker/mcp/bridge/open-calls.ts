@@ -1,12 +1,5 @@
-import {
-  isJSONRPCNotification,
-  isJSONRPCRequest,
-  isJSONRPCResponse,
-  type JSONRPCMessage,
-  type JSONRPCRequest,
-  type ProgressToken,
-  type RequestId,
-} from "@modelcontextprotocol/server";
+import type { JSONRPCMessage, JSONRPCRequest, ProgressToken, RequestId } from "@modelcontextprotocol/server";
+import { isRequest, isResponse } from "./message-kinds.ts";
 
 /** One client's calls that its peer has not answered yet. It finds the call that a message of the peer belongs to. */
 export class OpenCalls {
@@ -16,6 +9,10 @@ export class OpenCalls {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  has(id: RequestId): boolean {
+    return this.#open.has(id);
   }
 
   get ids(): readonly RequestId[] {
@@ -37,9 +34,8 @@ export class OpenCalls {
 
   /** Returns the call to whose stream a message belongs; undefined for the stream that belongs to no call. */
   relatedTo(message: JSONRPCMessage): RequestId | undefined {
-    if (isJSONRPCResponse(message)) return message.id;
-    if (isJSONRPCRequest(message)) return this.#newest();
-    if (!isJSONRPCNotification(message)) return undefined;
+    if (isResponse(message)) return message.id;
+    if (isRequest(message)) return this.#newest();
     if (message.method === "notifications/progress") {
       const token = message.params?.["progressToken"];
       return typeof token === "string" || typeof token === "number" ? this.#byToken.get(token) : undefined;

@@ -1,16 +1,19 @@
 import {
   isInitializeRequest,
-  isJSONRPCNotification,
   isJSONRPCRequest,
-  isJSONRPCResponse,
   type JSONRPCMessage,
   type RequestId,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
+import type { Answer } from "../../../answering/opening.ts";
 import type { Clock } from "../../../system/deps.ts";
 import { AnswerForms, type WholeAnswer } from "./answer-forms.ts";
 import { boundedStream } from "./bounded-stream.ts";
-import { jsonResponse } from "./json-response.ts";
+import { type RawAnswer, renamedAnswer } from "./direct/plain-answer.ts";
+import type { PlainCall } from "./direct/plain-call.ts";
+import { StreamsToCome } from "./direct/streams-to-come.ts";
+import { jsonAnswer, jsonResponse } from "./json-response.ts";
+import { isNotification, isRequest, isResponse } from "./message-kinds.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { MAX_MESSAGE_BYTES, type OpenPeer, type Peer } from "./peer.ts";
 import { RecentEvents, type ReplayRoom } from "./recent-events.ts";
@@ -42,6 +45,8 @@ export class Session {
   readonly #calls = new OpenCalls();
   readonly #forms: AnswerForms;
   readonly #events: RecentEvents;
+  /** The calls that the peer got in their own bytes. The transport does not know them unless they are answered by event streams. */
+  readonly #direct = new StreamsToCome();
   #peer: Peer | undefined;
   #requests = 0;
   #isEstablished = false;
@@ -89,22 +94,39 @@ export class Session {
     return this.#requests === 0 && this.#calls.size === 0 && this.#mayBeLeft;
   }
 
+  /** Whether calls may be passed on in their own bytes. */
+  get takesBytes(): boolean {
+    return this.#isEstablished && this.isOpen && this.#peer?.forward !== undefined;
+  }
+
+  /**
+   * Serves a call in its own bytes. Its head MUST be one that `sessionIn` lets pass. Resolves with undefined if it has to be handled like
+   * any other: the peer has refused it, or has got it and more belongs to its answer than the result. Rejects as `handle` does.
+   */
+  async forward(call: PlainCall, signal: AbortSignal): Promise<Answer | undefined> {
+    const { message } = call;
+    const { id } = message;
+    if (!this.takesBytes || signal.aborted || this.#calls.has(id) || this.#direct.has(id)) return undefined;
+    if (this.#calls.size >= MAX_OPEN || this.#peer?.forward?.(call) !== true) return undefined;
+    this.#calls.add(message);
+    this.#direct.add(id);
+    const over = this.#enter(signal, false);
+    const whole = await this.#forms.decide(id);
+    if (!whole && !signal.aborted) {
+      this.#direct.begin(id);
+      over(false);
+      return undefined;
+    }
+    this.#direct.delete(id);
+    over(false);
+    if (!whole) throw new Error("the client has left");
+    const body = whole.raw && renamedAnswer(whole.raw, id);
+    return jsonAnswer(body ?? whole.message, whole.status, this.#sessionHeader(this.#options.id));
+  }
+
   /** Serves a request; `message` is its body, if it has one. Rejects when the client leaves before the answer begins. */
   async handle(request: Request, message: unknown): Promise<Response> {
-    this.#requests += 1;
-    const isOpening = isInitializeRequest(message);
-    let isOver = false;
-    const over = (isLeft: boolean): void => {
-      if (isOver) return;
-      isOver = true;
-      this.#requests -= 1;
-      this.#lastUsedAt = this.#options.clock.elapsed();
-      this.#mayBeLeft = isLeft || isOpening;
-      // Nobody knows the session that this request would have opened.
-      if (isOpening && !this.#isEstablished) void this.end("its client did not get the session");
-    };
-    request.signal.addEventListener("abort", () => over(true), { once: true });
-    if (request.signal.aborted) over(true);
+    const over = this.#enter(request.signal, isInitializeRequest(message));
     const response = await this.#serve(request, message).catch((error: unknown) => {
       over(true);
       throw error;
@@ -118,19 +140,44 @@ export class Session {
     return response;
   }
 
+  /** Counts a request. Returns what ends it; `isLeft` says that its client has broken it off. */
+  #enter(signal: AbortSignal, isOpening: boolean): (isLeft: boolean) => void {
+    this.#requests += 1;
+    let isOver = false;
+    const over = (isLeft: boolean): void => {
+      if (isOver) return;
+      isOver = true;
+      this.#requests -= 1;
+      this.#lastUsedAt = this.#options.clock.elapsed();
+      this.#mayBeLeft = isLeft || isOpening;
+      // Nobody knows the session that this request would have opened.
+      if (isOpening && !this.#isEstablished) void this.end("its client did not get the session");
+    };
+    signal.addEventListener("abort", () => over(true), { once: true });
+    if (signal.aborted) over(true);
+    return over;
+  }
+
   async #serve(request: Request, message: unknown): Promise<Response> {
-    const decided = isJSONRPCRequest(message) ? this.#forms.decide(message.id) : undefined;
+    const id = isJSONRPCRequest(message) ? message.id : undefined;
+    const isDirect = id !== undefined && this.#direct.hasBegun(id);
+    const decided = id === undefined || isDirect ? undefined : this.#forms.decide(id);
     const response = await this.#http.handleRequest(request, message === undefined ? {} : { parsedBody: message });
-    if (!decided || !isJSONRPCRequest(message)) return response;
+    if (id === undefined) return response;
+    if (isDirect) this.#direct.delete(id);
     // A request that was refused reaches no peer.
-    if (!response.ok) this.#forms.begin(message.id);
+    if (!response.ok) this.#forms.begin(id);
     const whole = await decided;
     if (!whole && !request.signal.aborted) return response;
     await response.body?.cancel();
     if (!whole) throw new Error("the client has left");
     this.#retire(whole);
-    const session = this.#isEstablished && !this.#ended ? response.headers.get("mcp-session-id") : null;
-    return jsonResponse(whole.message, whole.status, session === null ? {} : { "mcp-session-id": session });
+    const session = response.headers.get("mcp-session-id");
+    return jsonResponse(whole.message, whole.status, this.#sessionHeader(session));
+  }
+
+  #sessionHeader(id: string | null): Readonly<Record<string, string>> {
+    return id !== null && this.#isEstablished && !this.#ended ? { "mcp-session-id": id } : {};
   }
 
   /** Tells the transport that a call is over whose answer went another way. */
@@ -161,21 +208,29 @@ export class Session {
   }
 
   #toPeer(message: JSONRPCMessage): void {
+    if (isRequest(message) && this.#begin(message.id)) return;
     if (this.#ended !== undefined) {
-      if (isJSONRPCRequest(message)) void this.#fail(message.id, "The session has ended.");
+      if (isRequest(message)) void this.#fail(message.id, "The session has ended.");
       return;
     }
-    if (isJSONRPCRequest(message)) {
+    if (isRequest(message)) {
       if (this.#calls.size >= MAX_OPEN) return void this.#fail(message.id, "Too many calls are open.");
       this.#calls.add(message);
-    } else if (isJSONRPCNotification(message) && message.method === "notifications/cancelled") {
+    } else if (isNotification(message) && message.method === "notifications/cancelled") {
       this.#noteCancelled(message.params?.["requestId"]);
     }
     this.#peer ??= this.#options.openPeer({
-      onMessage: (answer) => this.#toClient(answer),
+      onMessage: (answer, raw) => this.#toClient(answer, raw),
       onExit: (reason) => void this.end(reason),
     });
     if (!this.#peer.send(message)) void this.end("it accepts no more messages");
+  }
+
+  /** Begins the stream of a call that the peer has got already. Returns false for any other call. */
+  #begin(id: RequestId): boolean {
+    const held = this.#direct.take(id);
+    for (const each of held ?? []) this.#send(each, id);
+    return held !== undefined;
   }
 
   /** Removes a call that was cancelled; the peer may or may not still answer it. */
@@ -183,13 +238,18 @@ export class Session {
     if (typeof id === "string" || typeof id === "number") this.#calls.delete(id);
   }
 
-  #toClient(message: JSONRPCMessage): void {
+  #toClient(message: JSONRPCMessage, raw?: RawAnswer): void {
     const relatedRequestId = this.#calls.relatedTo(message);
-    if (isJSONRPCResponse(message)) {
+    if (isResponse(message)) {
       if (relatedRequestId !== undefined) this.#calls.delete(relatedRequestId);
       this.#isEstablished ||= "result" in message;
-      if (this.#forms.finish({ message, status: 200 })) return;
+      if (this.#forms.finish({ message, status: 200, raw })) return;
     } else if (relatedRequestId !== undefined) this.#forms.begin(relatedRequestId);
+    if (relatedRequestId === undefined || !this.#direct.hold(relatedRequestId, message))
+      this.#send(message, relatedRequestId);
+  }
+
+  #send(message: JSONRPCMessage, relatedRequestId: RequestId | undefined): void {
     // Fails when the client has left the stream, and then nobody wants the message.
     this.#http.send(message, relatedRequestId === undefined ? {} : { relatedRequestId }).catch(() => {});
   }
@@ -197,7 +257,7 @@ export class Session {
   /** Answers a call that the peer will not answer. */
   async #fail(id: RequestId, reason: string): Promise<void> {
     const message = rpcError(RPC.internal, reason, id);
-    if (this.#forms.finish({ message, status: 502 })) return;
+    if (this.#forms.finish({ message, status: 502 }) || this.#direct.hold(id, message)) return;
     await this.#http.send(message, { relatedRequestId: id }).catch(() => {});
   }
 }

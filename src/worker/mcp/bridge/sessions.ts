@@ -1,5 +1,9 @@
 import { isInitializeRequest, isJSONRPCRequest, type RequestId } from "@modelcontextprotocol/server";
+import type { Answer } from "../../../answering/opening.ts";
 import type { Deps } from "../../../system/deps.ts";
+import type { RequestHead } from "../../../wire/heads.ts";
+import { sessionIn } from "./direct/direct-head.ts";
+import { isOfSession, readPlainCall } from "./direct/plain-call.ts";
 import type { OpenPeer } from "./peer.ts";
 import { ReplayRoom } from "./recent-events.ts";
 import { errorResponse, RPC } from "./rpc-error.ts";
@@ -48,6 +52,14 @@ export class Sessions {
 
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** Answers a call in its own bytes. Undefined, or a promise of that, for one that has to be handled like any other. */
+  forward(head: RequestHead, body: Uint8Array, signal: AbortSignal): Promise<Answer | undefined> | undefined {
+    const id = sessionIn(head);
+    const session = id === undefined ? undefined : this.#sessions.get(id);
+    const call = session?.takesBytes ? readPlainCall(body) : undefined;
+    return call && isOfSession(call) ? session?.forward(call, signal) : undefined;
   }
 
   /** Answers a request of a revision with sessions. `message` is its body, if it has one. */

@@ -1,12 +1,11 @@
 import {
-  isJSONRPCRequest,
-  isJSONRPCResponse,
   type JSONRPCMessage,
   type JSONRPCNotification,
   type JSONRPCRequest,
   LOG_LEVEL_META_KEY,
 } from "@modelcontextprotocol/server";
 import type { Clock } from "../../../system/deps.ts";
+import { isRequest, isResponse } from "./message-kinds.ts";
 import type { OpenPeer, Peer } from "./peer.ts";
 import { errorResponse, RPC, rpcError } from "./rpc-error.ts";
 import { SharedCall } from "./shared-call.ts";
@@ -107,7 +106,7 @@ export class SharedPeer {
 
   #receive(peer: Peer, message: JSONRPCMessage): void {
     if (peer !== this.#peer) return;
-    if (isJSONRPCRequest(message)) {
+    if (isRequest(message)) {
       // Servers of these revisions send no requests; one that does must not wait for ever.
       peer.send(rpcError(RPC.methodNotFound, "There is no session in which to ask.", message.id));
       return;
@@ -116,7 +115,7 @@ export class SharedPeer {
     const open = id === undefined ? undefined : this.#open.get(id);
     if (id === undefined || !open) return;
     const own = toOwn(message, open.names);
-    if (!isJSONRPCResponse(own)) return open.call.tell(own);
+    if (!isResponse(own)) return open.call.tell(own);
     this.#forget(id);
     if ("result" in own) this.#options.onResult(open.method, own.result);
     open.call.finish(own);

@@ -10,6 +10,13 @@ const NAMED_BY: Readonly<Record<string, string>> = {
   "tasks/cancel": "taskId",
 };
 
+/** Returns what the header of a request's subject has to say; undefined for a request without one. */
+export function subjectOf(method: string, params: JSONRPCRequest["params"]): string | undefined {
+  const named = Object.hasOwn(NAMED_BY, method) ? NAMED_BY[method] : undefined;
+  const subject = named === undefined ? undefined : params?.[named];
+  return typeof subject === "string" ? subject : undefined;
+}
+
 /**
  * Returns what is wrong with the headers in which a stateless request repeats its body; undefined for nothing. The peer sees
  * no headers, so only the bridge can check them. Version and method, where present, have been compared before.

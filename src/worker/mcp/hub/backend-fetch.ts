@@ -18,7 +18,8 @@ export function fetchFrom(backend: Backend): (url: string | URL, init?: RequestI
   };
 }
 
-function toResponse({ status, headers, body }: Answer): Response {
+/** Returns an answer as one that was fetched. */
+export function toResponse({ status, headers, body }: Answer): Response {
   const pairs = headers.map(([name, value]): [string, string] => [name, value]);
   // The type asks for a view of plain memory, which a whole body is.
   if (!(body instanceof ReadableStream))

@@ -12,11 +12,13 @@ import type { Backend } from "../../../answering/opening.ts";
 import { parseJson } from "../../../json/parse.ts";
 import type { Clock } from "../../../system/deps.ts";
 import { isTooDeep, tooDeepError } from "../bridge/depth.ts";
+import type { PlainAnswer } from "../bridge/direct/plain-answer.ts";
+import type { PlainCall } from "../bridge/direct/plain-call.ts";
 import { isErrorResponse, isRequest, isResponse } from "../bridge/message-kinds.ts";
 import { ParamHeaders } from "../bridge/param-headers.ts";
 import type { Peer, PeerEvents, PeerSource } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
-import { fetchFrom } from "./backend-fetch.ts";
+import { DirectPosts, type Sent } from "./direct-posts.ts";
 
 /** The most messages that the server has not taken yet. */
 const MAX_UNTAKEN = 1000;
@@ -52,8 +54,11 @@ class HttpPeer implements Peer {
   readonly #clock: Clock;
   readonly #paramHeaders: ParamHeaders;
   readonly #transport: StreamableHTTPClientTransport;
+  readonly #direct: DirectPosts;
   /** Resolves once the last notification was taken, or should have been. */
   #before: Promise<unknown>;
+  /** How many notifications hold others back. */
+  #holds = 0;
   /** The requests without an answer. */
   readonly #open = new Map<RequestId, OpenRequest>();
   #openingId: RequestId | undefined;
@@ -65,9 +70,14 @@ class HttpPeer implements Peer {
     this.#events = events;
     this.#paramHeaders = paramHeaders;
     this.#clock = clock;
+    this.#direct = new DirectPosts({
+      backend,
+      onPlain: (answer) => this.#takePlain(answer),
+      send: (message, abort, headers) => this.#sendAgain(message, abort, headers),
+    });
     // The backend knows the server's own URL.
     this.#transport = new StreamableHTTPClientTransport(new URL("http://server.invalid/"), {
-      fetch: fetchFrom(backend),
+      fetch: this.#direct.fetch,
       reconnectionOptions: RECONNECTION,
     });
     this.#transport.onmessage = (message) => this.#receive(message);
@@ -88,7 +98,14 @@ class HttpPeer implements Peer {
     }
     if (isRequest(message)) return this.#ask(message);
     if (!("method" in message)) return this.#post(message, {});
-    this.#before = this.#atMost(HOLD_MS, this.#posted(message, {}));
+    this.#hold(message);
+    return true;
+  }
+
+  forward(call: PlainCall): boolean {
+    // What a notification holds back waits its turn.
+    if (this.#hasEnded || this.isFull || this.#holds > 0) return false;
+    void this.#forwarded(call, this.#begin(call.message));
     return true;
   }
 
@@ -111,7 +128,7 @@ class HttpPeer implements Peer {
     // In revisions without sessions, closing the connection is how a client cancels.
     if (isStateless) abort.abort();
     else {
-      this.#before = this.#atMost(HOLD_MS, this.#posted(message, {}));
+      this.#hold(message);
       // The answer is not wanted any more, and a server that gives none would use up the connections.
       void this.#before.then(() => abort.abort());
     }
@@ -119,14 +136,28 @@ class HttpPeer implements Peer {
   }
 
   #ask(request: JSONRPCRequest): boolean {
-    const isStateless = request.params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
     if (isInitializeRequest(request)) this.#openingId = request.id;
-    const abort = new AbortController();
-    this.#open.set(request.id, { abort, isStateless });
-    return this.#post(request, {
-      requestSignal: abort.signal,
-      ...(isStateless ? { headers: this.#paramHeaders.headersOf(request) } : {}),
-      onRequestStreamEnd: () => this.#fail(request.id, "its answer ended too early"),
+    const { abort, isStateless } = this.#begin(request);
+    const headers = isStateless ? { headers: this.#paramHeaders.headersOf(request) } : {};
+    return this.#post(request, { ...this.#optionsOf(request, abort), ...headers });
+  }
+
+  #begin({ id, params }: JSONRPCRequest): OpenRequest {
+    const isStateless = params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
+    const open = { abort: new AbortController(), isStateless };
+    this.#open.set(id, open);
+    return open;
+  }
+
+  #optionsOf({ id }: JSONRPCRequest, { signal }: AbortController): SendOptions {
+    return { requestSignal: signal, onRequestStreamEnd: () => this.#fail(id, "its answer ended too early") };
+  }
+
+  /** Sends a notification before everything that comes after it. */
+  #hold(message: JSONRPCMessage): void {
+    this.#holds += 1;
+    this.#before = this.#atMost(HOLD_MS, this.#posted(message, {})).finally(() => {
+      this.#holds -= 1;
     });
   }
 
@@ -142,11 +173,43 @@ class HttpPeer implements Peer {
       await this.#before;
       if (!this.#hasEnded) await this.#transport.send(message, options);
     } catch (error) {
-      if (isGone(error) && this.#transport.sessionId !== undefined) this.#handleGone();
-      else if (isRequest(message)) this.#failBy(message.id, error);
+      this.#handleFailure(message, error);
     } finally {
       this.#untaken -= 1;
     }
+  }
+
+  /** Sends a call in its own bytes. The transport reads what is more than the result alone, as if it had sent the call itself. */
+  async #forwarded(call: PlainCall, { abort, isStateless }: OpenRequest): Promise<void> {
+    this.#untaken += 1;
+    try {
+      await this.#direct.post(call, abort, {
+        sessionId: this.#transport.sessionId,
+        version: this.#transport.protocolVersion,
+        headers: isStateless ? this.#paramHeaders.headersOf(call.message) : undefined,
+      });
+    } catch (error) {
+      this.#handleFailure(call.message, error);
+    } finally {
+      this.#untaken -= 1;
+    }
+  }
+
+  async #sendAgain(message: JSONRPCRequest, abort: AbortController, headers: Sent): Promise<void> {
+    if (!this.#hasEnded) await this.#transport.send(message, { ...this.#optionsOf(message, abort), headers });
+  }
+
+  #handleFailure(message: JSONRPCMessage, error: unknown): void {
+    if (isGone(error) && this.#transport.sessionId !== undefined) this.#handleGone();
+    else if (isRequest(message)) this.#failBy(message.id, error);
+  }
+
+  /** Takes the result of a call that was sent in its own bytes, and has been looked at. */
+  #takePlain({ message, raw }: PlainAnswer): void {
+    const { id } = message;
+    if (this.#hasEnded || id === undefined || !this.#open.delete(id)) return;
+    if (!isErrorResponse(message)) this.#note(id, message.result);
+    this.#events.onMessage(message, raw);
   }
 
   #receive(message: JSONRPCMessage): void {
@@ -186,7 +249,7 @@ class HttpPeer implements Peer {
 
   #handleGone(): void {
     this.#end("its session has ended");
-    void this.#transport.close();
+    void this.#closeTransport();
   }
 
   /** Marks the peer as ended, and reports it. */
@@ -201,6 +264,12 @@ class HttpPeer implements Peer {
     this.#end("it has been closed");
     await this.#atMost(LEAVE_MS, left);
     // Closing the transport aborts the request that ends the session as well.
+    await this.#closeTransport();
+  }
+
+  /** Breaks off everything that is open. */
+  async #closeTransport(): Promise<void> {
+    this.#direct.close();
     await this.#transport.close();
   }
 

@@ -6,6 +6,8 @@ import type {
   RequestId,
 } from "@modelcontextprotocol/server";
 import { LISTEN_METHOD } from "../../../wire/mcp-headers.ts";
+import type { RawAnswer } from "../bridge/direct/plain-answer.ts";
+import type { PlainCall } from "../bridge/direct/plain-call.ts";
 import { isRequest, isResponse } from "../bridge/message-kinds.ts";
 import type { Peer, PeerEvents } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
@@ -13,7 +15,7 @@ import { AskedBack } from "./asked-back.ts";
 import { sameDialect } from "./dialect.ts";
 import { exposedAnswer, exposedNotification } from "./exposed.ts";
 import { gather } from "./gather.ts";
-import type { MemberLink } from "./link.ts";
+import type { Deliver, MemberLink } from "./link.ts";
 import { Links } from "./links.ts";
 import { Listening } from "./listening.ts";
 import { Listing } from "./listing.ts";
@@ -27,6 +29,8 @@ import { type Target, targetOf, UNKNOWN_METHOD } from "./targets.ts";
 const MAX_OPEN = 10_000;
 /** The most pages that are read to find a name that was shortened. */
 const MAX_PAGES = 50;
+
+type OnAnswer = (answer: JSONRPCResponse, raw: RawAnswer | undefined) => void;
 
 /** One client's session with all servers of a hub. To the bridge it is a peer like any other. */
 export class HubPeer implements Peer {
@@ -45,6 +49,7 @@ export class HubPeer implements Peer {
   /** The client's wish for log messages, for servers that are opened later. */
   #level: JSONRPCRequest | undefined;
   #closing: Promise<void> | undefined;
+  readonly #finishing: OnAnswer = (answer, raw) => this.#finish(answer, raw);
 
   constructor(hub: HubShared, events: PeerEvents) {
     this.#hub = hub;
@@ -87,13 +92,25 @@ export class HubPeer implements Peer {
     return true;
   }
 
+  forward(call: PlainCall): boolean {
+    const { message } = call;
+    this.#noteEra(message);
+    const target = this.#closing || this.#open.size >= MAX_OPEN ? undefined : this.#targetOf(message);
+    // A request that no server's names show goes from one to the next, and others are refused.
+    if (target?.kind !== "member") return false;
+    const { member, request } = target;
+    const cancel = this.#links.of(member).forward({ ...call, message: request }, this.#taking(member, this.#finishing));
+    if (cancel) this.#begin(message.id, cancel);
+    return cancel !== undefined;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#links.close().then(() => this.#events.onExit("it has been closed"));
     return this.#closing;
   }
 
   #ask(request: JSONRPCRequest): void {
-    this.#isStateless ||= this.#opening === undefined && request.method !== "initialize";
+    this.#noteEra(request);
     if (this.#open.size >= MAX_OPEN)
       return this.#answer(rpcError(RPC.server, "Too many requests are open.", request.id));
     const list = LISTS.get(request.method);
@@ -126,6 +143,10 @@ export class HubPeer implements Peer {
     }
   }
 
+  #noteEra({ method }: JSONRPCRequest): void {
+    this.#isStateless ||= this.#opening === undefined && method !== "initialize";
+  }
+
   #targetOf(request: JSONRPCRequest): Target {
     const [only, ...others] = this.#hub.members;
     // A method that is not known belongs to the only server, if there is one. It may be another way to what rules forbid.
@@ -137,7 +158,7 @@ export class HubPeer implements Peer {
   #askFor(request: JSONRPCRequest, target: Target): void {
     switch (target.kind) {
       case "member":
-        return this.#askMember(target.member, target.request, (answer) => this.#finish(answer));
+        return this.#askMember(target.member, target.request, this.#finishing);
       case "any":
         return this.#askAny(target.members, request);
       case "unlisted":
@@ -150,13 +171,18 @@ export class HubPeer implements Peer {
     }
   }
 
-  #askMember(member: Member, request: JSONRPCRequest, onAnswer: (answer: JSONRPCResponse) => void): void {
+  #askMember(member: Member, request: JSONRPCRequest, onAnswer: OnAnswer): void {
+    this.#begin(request.id, this.#links.of(member).ask(request, this.#taking(member, onAnswer)));
+  }
+
+  /** Takes what a server says to a request. */
+  #taking(member: Member, onAnswer: OnAnswer): Deliver {
     const { owners } = this.#hub;
-    const cancel = this.#links.of(member).ask(request, (message) => {
-      if ("method" in message) this.#deliver(exposedNotification(message, member, owners));
-      else onAnswer(exposedAnswer(message, member, owners));
-    });
-    this.#begin(request.id, cancel);
+    return (message, raw) => {
+      if ("method" in message) return this.#deliver(exposedNotification(message, member, owners));
+      const exposed = exposedAnswer(message, member, owners);
+      onAnswer(exposed, exposed === message ? raw : undefined);
+    };
   }
 
   /** Asks one server after the other for a resource, until one has it. */
@@ -265,9 +291,9 @@ export class HubPeer implements Peer {
     this.#open.set(id, cancel);
   }
 
-  #finish(answer: JSONRPCResponse): void {
+  #finish(answer: JSONRPCResponse, raw?: RawAnswer): void {
     if (answer.id !== undefined) this.#open.delete(answer.id);
-    this.#deliver(answer);
+    this.#deliver(answer, raw);
   }
 
   /** Answers a request at once, but not before `send` has returned. */
@@ -275,7 +301,7 @@ export class HubPeer implements Peer {
     queueMicrotask(() => this.#deliver(answer));
   }
 
-  #deliver(message: JSONRPCMessage): void {
-    if (this.#closing === undefined) this.#events.onMessage(message);
+  #deliver(message: JSONRPCMessage, raw?: RawAnswer): void {
+    if (this.#closing === undefined) this.#events.onMessage(message, raw);
   }
 }

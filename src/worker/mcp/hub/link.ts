@@ -4,6 +4,8 @@ import type {
   JSONRPCRequest,
   JSONRPCResponse,
 } from "@modelcontextprotocol/server";
+import type { RawAnswer } from "../bridge/direct/plain-answer.ts";
+import type { PlainCall } from "../bridge/direct/plain-call.ts";
 import { isErrorResponse, isRequest, isResponse } from "../bridge/message-kinds.ts";
 import type { Peer } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
@@ -23,8 +25,8 @@ export interface LinkEvents {
   readonly onLost: (link: MemberLink) => void;
 }
 
-/** Receives what belongs to a request, in the request's own names; the response comes last. */
-export type Deliver = (message: JSONRPCNotification | JSONRPCResponse) => void;
+/** Receives what belongs to a request, in the request's own names; the response comes last, with its bytes if they still say the same. */
+export type Deliver = (message: JSONRPCNotification | JSONRPCResponse, raw?: RawAnswer) => void;
 
 interface OpenCall {
   readonly request: JSONRPCRequest;
@@ -115,6 +117,23 @@ export class MemberLink {
     return () => this.#cancel(id);
   }
 
+  /**
+   * Does the same with a call in its own bytes. Undefined for one that has to be asked as others are: the server is not open, is
+   * translated, or takes messages only.
+   */
+  forward(call: PlainCall, deliver: Deliver): (() => void) | undefined {
+    const peer = this.#peer;
+    if (this.#isClosed || this.#state !== "open" || this.isOlder || !peer?.forward) return undefined;
+    if (this.#calls.size >= MAX_OPEN || peer.isFull) return undefined;
+    this.#sendReady();
+    this.#count += 1;
+    const id = this.#count;
+    const { message } = call;
+    if (!peer.forward({ ...call, message: toShared(message, id) })) return undefined;
+    this.#calls.set(id, { request: message, names: namesOf(message), deliver });
+    return () => this.#cancel(id);
+  }
+
   /** Passes a message on that expects no answer, if the server is open. */
   tell(message: JSONRPCNotification | JSONRPCResponse): void {
     if (this.#state === "open" && this.#peer?.isFull === false) this.#send(message);
@@ -159,7 +178,7 @@ export class MemberLink {
     if (this.#isClosed) return;
     this.#dialect = dialect;
     const peer: Peer = this.member.server.openPeer({
-      onMessage: (message) => this.#receive(peer, message),
+      onMessage: (message, raw) => this.#receive(peer, message, raw),
       onExit: (reason) => this.#lose(peer, reason),
     });
     this.#peer = peer;
@@ -178,7 +197,7 @@ export class MemberLink {
     }
   }
 
-  #receive(peer: Peer, message: JSONRPCMessage): void {
+  #receive(peer: Peer, message: JSONRPCMessage, raw: RawAnswer | undefined): void {
     if (peer !== this.#peer) return;
     if (isRequest(message)) return this.#events.onRequest(this, message);
     if (!isResponse(message)) return this.#notice(message);
@@ -187,7 +206,7 @@ export class MemberLink {
     const call = id === undefined ? undefined : this.#calls.get(id);
     if (id === undefined || !call) return;
     this.#calls.delete(id);
-    this.#deliver(call, message);
+    this.#deliver(call, message, raw);
   }
 
   #notice(message: JSONRPCNotification): void {
@@ -197,10 +216,15 @@ export class MemberLink {
     else if (message.method !== "notifications/progress") this.#events.onNotification(this, message);
   }
 
-  #deliver({ request, names, deliver }: OpenCall, message: JSONRPCNotification | JSONRPCResponse): void {
+  #deliver(
+    { request, names, deliver }: OpenCall,
+    message: JSONRPCNotification | JSONRPCResponse,
+    raw?: RawAnswer,
+  ): void {
     // Its names are those of the request, and so is its kind.
     const own = toOwn(message, names) as typeof message;
-    deliver(this.#dialect?.toClient(request.method, own) ?? own);
+    const told = this.#dialect?.toClient(request.method, own) ?? own;
+    deliver(told, raw && hasSameResult(message, told) ? raw : undefined);
   }
 
   #handleOpening(peer: Peer, answer: JSONRPCResponse): void {
@@ -246,4 +270,8 @@ export class MemberLink {
   #error(reason: string, { id }: JSONRPCRequest): JSONRPCResponse {
     return rpcError(RPC.internal, `The MCP server ${this.member.key} did not answer: ${reason}.`, id);
   }
+}
+
+function hasSameResult(one: JSONRPCMessage, other: JSONRPCMessage): boolean {
+  return "result" in one && "result" in other && one.result === other.result;
 }

@@ -26,7 +26,7 @@ export const ttsPlugin = definePlugin({
     createModelPlugin(context, {
       tag: TAG,
       modelType: "speech",
-      section: modelSection({ id: "tts", label: "Text to speech" }),
+      section: modelSection({ id: "tts", label: "Text to speech", kind: "Voice" }),
       routes: (area) => ttsRoutes(area, context),
     }),
 });

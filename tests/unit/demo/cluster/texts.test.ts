@@ -37,6 +37,7 @@ describe("the demo of a cluster", () => {
       nats: "2.15.1 (from this machine)",
       workers: 4,
       streams: 16,
+      launcher: "bun run moorage",
     });
     for (const part of ["http://127.0.0.1:1/state  (s1)", "http://127.0.0.1:2/state  (s2)", "api-k", "worker-k"])
       expect(text).toContain(part);

@@ -23,6 +23,8 @@ const sample = {
   waiting: 0,
 } as Sample; // the other columns are not read here
 
+const pools = [{ plugin: "llm", slots_used: 2, slots_total: 8, waiting: 0, queue_capacity: 100 }];
+
 const row = (id: string, more: Partial<ServerRow> = {}): ServerRow => ({
   id,
   region: null,
@@ -54,33 +56,35 @@ const cluster = (...servers: readonly ServerRow[]): ClusterState => ({
   is_whole: true,
   servers,
   sample,
-  pools: [],
+  pools,
 });
 
 const server = (more: Partial<ServerState> = {}): ServerState =>
   ({ id: "a", state: "ready", sample, pools: [], problems: [], ...more }) as unknown as ServerState; // what is not read is left out
 
+const verdictOn = (server: ServerState, of: ClusterState) => clusterVerdict(server, of, (plugin) => plugin);
+
 describe("the verdict on a cluster", () => {
   test("is of all servers while nothing is wrong", () => {
-    const verdict = clusterVerdict(server(), cluster(row("a"), row("b"), row("c", { state: "gone" })));
+    const verdict = verdictOn(server(), cluster(row("a"), row("b"), row("c", { state: "gone" })));
     expect(verdict).toMatchObject({ tone: "good", title: "All systems normal." });
     expect(verdict.detail).toBe("2 servers; 2 of 8 slots in use; no jobs waiting.");
   });
 
   test("does not take a server that shuts down for the end of the cluster", () => {
     const draining = server({ state: "draining" });
-    expect(clusterVerdict(draining, cluster(row("a", { state: "draining" }), row("b"))).tone).toBe("good");
-    expect(clusterVerdict(draining, cluster(row("a", { state: "draining" }))).title).toContain("shutting down");
+    expect(verdictOn(draining, cluster(row("a", { state: "draining" }), row("b"))).tone).toBe("good");
+    expect(verdictOn(draining, cluster(row("a", { state: "draining" }))).title).toContain("shutting down");
   });
 
   test("names another server that reports a problem, the critical ones first", () => {
     const warning = row("b", { problems: { critical: 0, warning: 2 } });
     const critical = row("c", { problems: { critical: 1, warning: 0 } });
-    expect(clusterVerdict(server(), cluster(row("a"), warning))).toMatchObject({
+    expect(verdictOn(server(), cluster(row("a"), warning))).toMatchObject({
       tone: "busy",
       title: "Server b reports a warning.",
     });
-    expect(clusterVerdict(server(), cluster(row("a"), warning, critical))).toMatchObject({
+    expect(verdictOn(server(), cluster(row("a"), warning, critical))).toMatchObject({
       tone: "bad",
       title: "Server c reports a critical problem.",
     });

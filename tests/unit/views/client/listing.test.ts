@@ -10,8 +10,7 @@ const ROWS: readonly Row[] = [
 function names(options: Partial<Listing>): readonly unknown[] {
   const all: Listing = {
     filter: "",
-    facet: "models",
-    facetValue: "",
+    facets: {},
     sortKey: "",
     isDescending: false,
     page: 0,
@@ -25,22 +24,23 @@ test("rows keep the server's order until one is sorted by, which compares number
   expect(names({})).toEqual(["gpu-10", "gpu-9", "mac"]);
   expect(names({ sortKey: "name" })).toEqual(["gpu-9", "gpu-10", "mac"]);
   expect(names({ sortKey: "load", isDescending: true })).toEqual(["gpu-10", "mac", "gpu-9"]);
-  expect(names({ sortKey: "since" })).toEqual(["gpu-9", "gpu-10", "mac"]);
+  for (const isDescending of [false, true])
+    expect(names({ sortKey: "since", isDescending })).toEqual(["gpu-9", "gpu-10", "mac"]);
 });
 
 test("a filter finds rows that contain all of its words, and a facet those that have a value", () => {
   expect(names({ filter: "GPU phi" })).toEqual(["gpu-10"]);
   expect(names({ filter: "darwin" })).toEqual(["mac"]);
   expect(names({ filter: "nothing" })).toEqual([]);
-  expect(names({ facetValue: "llama" })).toEqual(["gpu-10", "gpu-9"]);
+  expect(names({ facets: { models: "llama" } })).toEqual(["gpu-10", "gpu-9"]);
+  expect(names({ facets: { models: "llama", id: "2", name: "" } })).toEqual(["gpu-9"]);
   expect(valuesOf(ROWS, "models")).toEqual(["llama", "phi"]);
 });
 
 test("pages have a fixed number of rows, and one past the last is the last", () => {
   const listed = list(ROWS, {
     filter: "",
-    facet: "",
-    facetValue: "",
+    facets: {},
     sortKey: "",
     isDescending: false,
     page: 9,

@@ -3,7 +3,7 @@ import type { Sample } from "../../../../src/state/history.ts";
 import type { PoolState } from "../../../../src/state/overview-totals.ts";
 import type { Problem } from "../../../../src/state/problems.ts";
 import type { ServerState } from "../../../../src/state/server-state.ts";
-import { poolsInUse, queueText, verdictOf } from "../../../../views/client/verdict.ts";
+import { poolsInUse, toPoolTile, verdictOf } from "../../../../views/client/verdict.ts";
 
 const QUIET = {
   slots_used: 0,
@@ -46,39 +46,47 @@ function problem(severity: Problem["severity"]): Problem {
   return { code: "x", severity, plugin: null, about: {}, title: `${severity}!`, advice: "do this", since: "" };
 }
 
+const LABELS: Readonly<Record<string, string>> = { llm: "Language models", asr: "Speech to text" };
+const labelOf = (plugin: string): string => LABELS[plugin] ?? plugin;
+
 test.each([
   ["room and nobody waiting", server({ slots_used: 1, slots_total: 4 }), "good", "All systems normal."],
-  ["nearly no room", server({ slots_used: 9, slots_total: 10 }), "busy", "The pool is nearly full."],
+  [
+    "nearly no room",
+    server({ slots_used: 9, slots_total: 10 }),
+    "busy",
+    "Language models: nearly all slots are in use.",
+  ],
   [
     "all slots used and jobs waiting",
     server({ slots_used: 4, slots_total: 4, waiting: 2 }),
     "busy",
-    "The workers are the bottleneck.",
+    "Language models: all slots are in use, and 2 jobs wait.",
   ],
   [
     "jobs waiting beside free slots",
     server({ slots_used: 1, slots_total: 4, waiting: 2 }),
     "busy",
-    "Some jobs are waiting for a model whose workers are busy.",
+    "Language models: some jobs wait for a model whose workers are busy.",
   ],
   [
     "a full pool with waiting jobs beside an idle pool",
-    server({ slots_used: 4, slots_total: 8, waiting: 100 }, [], "ready", [pool("llm", 4, 4, 100), pool("asr", 0, 4)]),
+    server({ slots_used: 4, slots_total: 8, waiting: 100 }, [], "ready", [pool("asr", 0, 4), pool("llm", 4, 4, 100)]),
     "busy",
-    "The llm workers are the bottleneck.",
+    "Language models: all slots are in use, and 100 jobs wait.",
   ],
   [
     "a full pool beside an idle pool, and nobody waiting",
     server({ slots_used: 4, slots_total: 8 }, [], "ready", [pool("llm", 4, 4), pool("asr", 0, 4)]),
     "busy",
-    "The llm pool is nearly full.",
+    "Language models: nearly all slots are in use.",
   ],
   ["nobody there", server({}), "good", "The server is up."],
   [
     "jobs waiting, and not a worker",
     server({ waiting: 2 }),
     "busy",
-    "Some jobs are waiting for a model whose workers are busy.",
+    "Language models: some jobs wait for a model whose workers are busy.",
   ],
   ["only one worker, and that drained", server({ workers_draining: 1 }), "busy", "The only worker accepts no jobs."],
   [
@@ -87,13 +95,13 @@ test.each([
     "busy",
     "No worker accepts jobs.",
   ],
-  ["a warning", server({ slots_total: 4 }, [problem("warning")]), "busy", "warning!"],
+  ["a warning", server({ slots_total: 4 }, [problem("warning")]), "busy", "1 problem needs attention."],
   ["something to know", server({ slots_total: 4 }, [problem("info")]), "good", "All systems normal."],
   [
     "something critical, whatever else there is",
     server({ waiting: 3 }, [problem("critical"), problem("warning")]),
     "bad",
-    "critical!",
+    "2 problems need attention.",
   ],
   [
     "a server that goes",
@@ -102,21 +110,29 @@ test.each([
     "The server is shutting down.",
   ],
 ] as const)("the verdict describes %s", (_what, state, tone, title) => {
-  expect(verdictOf(state)).toMatchObject({ tone, title });
+  expect(verdictOf(state, labelOf)).toMatchObject({ tone, title });
 });
 
-test("the verdict on a full pool states that pool's slots, not the sum over all pools", () => {
+test("the verdict states the slots and the queue of each pool, and no sum over them", () => {
   const state = server({ slots_used: 4, slots_total: 8, waiting: 100 }, [], "ready", [
     pool("llm", 4, 4, 100),
     pool("asr", 0, 4),
   ]);
-  expect(verdictOf(state).detail).toBe("100 jobs waiting; 4 of 4 slots in use. More workers or slots would help.");
+  expect(verdictOf(state, labelOf).detail).toBe(
+    "Language models: 4 of 4 slots in use, 100 waiting · Speech to text: 0 of 4 slots in use",
+  );
+  expect(verdictOf(server({ slots_used: 1, slots_total: 4 }), labelOf).detail).toBe(
+    "1 of 4 slots in use; no jobs waiting.",
+  );
 });
 
-test("the fullest queue is described by its places, and by its plugin where several pools are in use", () => {
-  expect(queueText([pool("llm", 1, 4), pool("asr", 0, 4)])).toBe("jobs in the queue");
-  expect(queueText([pool("llm", 4, 4, 7), pool("asr", 0, 0)])).toBe("7 of 100 places taken");
-  expect(queueText([pool("llm", 4, 4, 7), pool("asr", 4, 4, 90)])).toBe("asr: 90 of 100 places taken");
+test("a pool's tile says how full it is, and how full its queue", () => {
+  expect(toPoolTile(pool("llm", 1, 4), labelOf)).toMatchObject({ label: "Language models", tone: "" });
+  expect(toPoolTile(pool("llm", 4, 4), labelOf)).toMatchObject({ tone: "busy", queueText: "no jobs waiting" });
+  expect(toPoolTile(pool("llm", 4, 4, 7), labelOf)).toMatchObject({
+    tone: "full",
+    queueText: "7 of 100 queue places taken",
+  });
   expect(poolsInUse([pool("llm", 4, 4), pool("asr", 0, 0), pool("ocr", 0, 0, 1)]).map(({ plugin }) => plugin)).toEqual([
     "llm",
     "ocr",

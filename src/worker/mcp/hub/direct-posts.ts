@@ -1,0 +1,117 @@
+import { type JSONRPCRequest, PROTOCOL_VERSION_META_KEY } from "@modelcontextprotocol/server";
+import type { Answer, Backend } from "../../../answering/opening.ts";
+import type { HeaderPairs } from "../../../wire/heads.ts";
+import type { PlainAnswer } from "../bridge/direct/plain-answer.ts";
+import { bytesOf, type PlainCall } from "../bridge/direct/plain-call.ts";
+import { encodeHeader, subjectOf } from "../bridge/standard-headers.ts";
+import { fetchFrom, toResponse } from "./backend-fetch.ts";
+import { readPlain } from "./plain-reading.ts";
+
+/** What the head of a call says beside what its message does. */
+export interface DirectHead {
+  /** The session's id and revision at the server, as far as there are any. */
+  readonly sessionId: string | undefined;
+  readonly version: string | undefined;
+  /** Headers that repeat arguments. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+}
+
+export interface DirectPostsOptions {
+  readonly backend: Backend;
+  /** Takes a result that nothing precedes. */
+  readonly onPlain: (answer: PlainAnswer) => void;
+  /**
+   * Takes a call with any other answer: it MUST send the same message with these headers through `fetch`, which gives it the
+   * answer that is there already.
+   */
+  readonly send: (message: JSONRPCRequest, abort: AbortController, headers: Sent) => Promise<void>;
+}
+
+/** The header by which `fetch` knows a request that has been sent. It goes no further. */
+const SENT = "x-moorage-sent";
+export type Sent = Readonly<Partial<Record<typeof SENT, string>>>;
+
+/** Posts calls to one MCP server in their own bytes. The SDK's transport takes longer over a small call than everything else. */
+export class DirectPosts {
+  readonly #options: DirectPostsOptions;
+  /** Answers that wait for the transport, by the header of their request. */
+  readonly #answers = new Map<string, Answer>();
+  readonly #running = new Set<AbortController>();
+  #count = 0;
+  /** Sends requests of the transport. */
+  readonly fetch: ReturnType<typeof fetchFrom>;
+
+  constructor(options: DirectPostsOptions) {
+    this.#options = options;
+    const ask = fetchFrom(options.backend);
+    this.fetch = async (url, init) => {
+      const key = this.#answers.size === 0 ? null : new Headers(init?.headers).get(SENT);
+      const answer = key === null ? undefined : this.#answers.get(key);
+      if (key === null || !answer) return ask(url, init);
+      this.#answers.delete(key);
+      return toResponse(answer);
+    };
+  }
+
+  /** Sends a call. Resolves when its result has been taken, or `send` has; rejects as `send` does, and if there is no answer. */
+  async post(call: PlainCall, abort: AbortController, head: DirectHead): Promise<void> {
+    const { message } = call;
+    const { backend, onPlain, send } = this.#options;
+    const opening = backend.open({ method: "POST", path: "/", headers: headersOf(message, head) });
+    if (opening.kind !== "ask") return send(message, abort, {});
+    this.#running.add(abort);
+    let rest: Promise<Answer | undefined> | undefined;
+    try {
+      const reading = await readPlain(await opening.ask(bytesOf(call), abort.signal), message.id);
+      if (reading.kind === "other") return await this.#pass(message, abort, reading.answer);
+      rest = reading.rest;
+      if (!abort.signal.aborted) onPlain(reading.answer);
+    } finally {
+      if (rest === undefined) this.#running.delete(abort);
+      else void this.#finish(message, abort, rest);
+    }
+  }
+
+  /** Breaks off all calls. */
+  close(): void {
+    for (const abort of this.#running) abort.abort();
+  }
+
+  /** Lets the transport read what an answer has beside its result. */
+  async #finish(message: JSONRPCRequest, abort: AbortController, rest: Promise<Answer | undefined>): Promise<void> {
+    const answer = await rest;
+    this.#running.delete(abort);
+    // The call has its result, so a failure concerns nobody.
+    if (answer && !abort.signal.aborted) await this.#pass(message, abort, answer).catch(() => {});
+  }
+
+  async #pass(message: JSONRPCRequest, abort: AbortController, answer: Answer): Promise<void> {
+    this.#count += 1;
+    const key = String(this.#count);
+    this.#answers.set(key, answer);
+    try {
+      await this.#options.send(message, abort, { [SENT]: key });
+    } finally {
+      this.#answers.delete(key);
+    }
+  }
+}
+
+/** Returns the headers that the SDK's transport gives to the same call. */
+function headersOf({ method, params }: JSONRPCRequest, { sessionId, version, headers }: DirectHead): HeaderPairs {
+  const pairs: [string, string][] = [
+    ["accept", "application/json, text/event-stream"],
+    ["content-type", "application/json"],
+  ];
+  const stated = params?._meta?.[PROTOCOL_VERSION_META_KEY];
+  if (typeof stated === "string") {
+    pairs.push(["mcp-method", method]);
+    const subject = subjectOf(method, params);
+    if (subject !== undefined) pairs.push(["mcp-name", encodeHeader(subject)]);
+    for (const [name, value] of Object.entries(headers ?? {})) pairs.push([name.toLowerCase(), value]);
+  }
+  const revision = typeof stated === "string" ? stated : version;
+  if (revision !== undefined) pairs.push(["mcp-protocol-version", revision]);
+  if (sessionId !== undefined) pairs.push(["mcp-session-id", sessionId]);
+  return pairs;
+}

@@ -1,0 +1,71 @@
+/** @jsxImportSource @kitajs/html */
+import type { PropsWithChildren } from "@kitajs/html";
+import { bind } from "./bind.ts";
+
+/** The button that opens the menu of a row. `name` is the expression for what the row is about. */
+export function MenuButton({ name = "row.name" }: { readonly name?: string }): string {
+  return (
+    <button
+      type="button"
+      class="menu-button"
+      aria-haspopup="menu"
+      x-bind:aria-expanded="isMenuOf(row.key) ? 'true' : 'false'"
+      x-bind:aria-label={`'Actions for ' + ${name}`}
+      x-on:click="openMenu($el, row)"
+      {...bind("x-on:keydown.down.prevent", "openMenu($el, row)")}
+    >
+      <span aria-hidden="true">⋯</span>
+    </button>
+  ) as string;
+}
+
+/** The menu of all rows of a list, within `x-data="rowMenu"`. The children are its items, bound to `subject`. */
+export function RowMenu({ label, children }: PropsWithChildren<{ readonly label: string }>): string {
+  return (
+    <div
+      role="menu"
+      class="row-menu"
+      popover="auto"
+      aria-label={label}
+      x-on:toggle="toggled($event)"
+      x-on:keydown="moved($event)"
+      x-on:click="chosen($event)"
+    >
+      {children as "safe"}
+    </div>
+  ) as string;
+}
+
+interface MenuItemProps {
+  readonly label: string;
+  /** What it does, on `subject`. */
+  readonly run: string;
+  /** The condition under which it is there; always unless given. */
+  readonly when?: string;
+  readonly isForAdmins?: boolean;
+  readonly isDangerous?: boolean;
+}
+
+export function MenuItem({ label, run, when, isForAdmins, isDangerous }: MenuItemProps): string {
+  const classes = [isForAdmins === true ? "for-admins" : "", isDangerous === true ? "alarm" : ""].filter(
+    (name) => name !== "",
+  );
+  return (
+    <button
+      type="button"
+      role="menuitem"
+      tabindex="-1"
+      class={classes.join(" ") || undefined}
+      x-on:click={run}
+      {...(when === undefined ? {} : { "x-show": when })}
+      safe
+    >
+      {label}
+    </button>
+  ) as string;
+}
+
+/** A line between groups of items. */
+export function MenuLine({ isForAdmins }: { readonly isForAdmins?: boolean }): string {
+  return (<hr class={isForAdmins === true ? "for-admins" : undefined} />) as string;
+}

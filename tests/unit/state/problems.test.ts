@@ -311,6 +311,27 @@ describe("problems of a pool", () => {
     expect(find()).toEqual([]);
   });
 
+  test("include each worker that takes no requests although nobody drained it, with its reason, and at most five", () => {
+    const { join, find } = setUp();
+    const sessions = Array.from({ length: 7 }, (_, each) => join(`w${each}`));
+    expect(find()).toEqual([]);
+    sessions[0]?.changeOffer({ status: "not_ready", reason: `the model server is away ${"x".repeat(200)}` });
+    const [found] = find();
+    expect(found).toMatchObject({
+      code: "worker_not_ready",
+      severity: "warning",
+      subject: { worker: "w0" },
+      afterMs: 10_000,
+    });
+    expect(found?.title).toStartWith("'w0' is not ready: the model server is away");
+    expect(found?.title.length).toBeLessThan(200);
+    for (const session of sessions) session.changeOffer({ status: "not_ready" });
+    expect(find()).toHaveLength(5);
+    expect(find()[4]?.title).toContain("So are 2 more workers.");
+    sessions[0]?.changeOffer({ status: "draining" });
+    expect(find().map(({ about }) => about)).not.toContain("w0");
+  });
+
   test("include a worker as failing while more than a fifth of its last jobs failed, one of them recently", () => {
     const { clock, join, find, fail } = setUp();
     join("one");

@@ -134,7 +134,6 @@ function Tools(): string {
             type="button"
             x-on:click={`choose('show', '${value}')`}
             x-bind:aria-pressed={`chosen('show') === '${value}' ? 'true' : 'false'`}
-            safe
           >
             {label}
           </button>

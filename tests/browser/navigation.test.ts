@@ -64,7 +64,7 @@ describe("the address of the page", () => {
     await page.goto(`${server.url}/state`);
     await page.waitForSelector(".link.live");
     await page.click("#tab-overview >> text=5 min");
-    await page.waitForFunction("location.hash.includes('range=5')");
+    await page.waitForURL(/#overview\?range=5$/);
     await page.reload();
     await page.locator("#tab-overview button[aria-pressed=true]", { hasText: "5 min" }).waitFor();
     await showSection(page, "keys");

@@ -63,7 +63,7 @@ describe("the address of the page", () => {
     const page = await pages.open();
     await page.goto(`${server.url}/state`);
     await page.waitForSelector(".link.live");
-    await page.click("#tab-overview >> text=5 min");
+    await page.click("#tab-overview .segments button >> nth=0");
     await page.waitForURL(/#overview\?range=5$/);
     await page.reload();
     await page.locator("#tab-overview button[aria-pressed=true]", { hasText: "5 min" }).waitFor();

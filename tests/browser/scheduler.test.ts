@@ -56,7 +56,7 @@ test("the overview lists who waits and who is served, and a full pool beside an 
   expect(await rows.count()).toBe(2);
   const first = (await rows.first().textContent()) ?? "";
   expect(first).toContain("api-key:1");
-  expect(first).toContain("llm · normal");
+  expect(first).toContain("Language models · normal");
   expect(await rows.first().locator("td").first().textContent()).toContain("2");
   expect(await rows.nth(1).textContent()).toContain("api-key:2");
   await page.locator(".pools meter[aria-label='1 of 5 slots of llm in use']").waitFor();

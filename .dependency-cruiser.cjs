@@ -283,7 +283,7 @@ module.exports = {
       "^src/auth/operator-door\\.ts$",
       "^src/http/(query|query-queue)\\.ts$",
       "^src/openapi/",
-      "^src/plugin/(ended-requests|peer-readings|route-context)\\.ts$",
+      "^src/plugin/(details|ended-requests|failure-cause|peer-readings|route-context)\\.ts$",
     ]),
     reaches("calls-reach", "Kept calls know the door for operators, and nobody who calls.", "^src/calls/", [
       ...SHARED,

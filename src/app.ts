@@ -166,6 +166,7 @@ export function createApp(config: Config, deps: Deps, parts: AppParts = {}): App
     states,
     cluster: ports,
     ended: teams.usage,
+    readings: teams.readings,
   };
   const keeping = keys?.isKept === true ? "made" : keys ? "file" : "none";
   const assets = lazyAssets();

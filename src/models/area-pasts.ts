@@ -10,7 +10,7 @@ import type { Work } from "../pool/seat.ts";
 import type { Clock } from "../system/deps.ts";
 import type { Session } from "../tunnel/session.ts";
 import { isDoctorModel } from "../wire/names.ts";
-import type { EndedJob } from "./ledger.ts";
+import type { EndedJob } from "./ended-job.ts";
 import { type ModelGauges, ModelPasts } from "./model-pasts.ts";
 import { momentOf } from "./moment.ts";
 import { WorkerPasts } from "./worker-pasts.ts";

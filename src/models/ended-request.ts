@@ -4,7 +4,7 @@ import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import type { FailedAttempt } from "../pool/job-spec.ts";
 import type { Pool } from "../pool/pool.ts";
 import { isDoctorModel } from "../wire/names.ts";
-import type { EndedJob } from "./ledger.ts";
+import type { EndedJob } from "./ended-job.ts";
 
 /** Stands for the names that no worker offers. No model has brackets in its name. */
 const UNKNOWN_MODEL = "(unknown)";

@@ -1,7 +1,7 @@
 import type { JobOutcome } from "../figures/metrics.ts";
 import { UNIT_RULES, type Usage } from "../figures/units.ts";
 import type { LogFields } from "../system/deps.ts";
-import type { EndedJob } from "./ledger.ts";
+import type { EndedJob } from "./ended-job.ts";
 
 /** The most characters of a model's name in a log line. Requests may name any model. */
 const MAX_MODEL_LENGTH = 128;

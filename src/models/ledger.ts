@@ -1,41 +1,17 @@
-import type { Origin } from "../auth/caller.ts";
 import type { JobOutcome, Metrics } from "../figures/metrics.ts";
 import { WINDOW_MS } from "../figures/sliding-sum.ts";
 import { SPEED_UNIT, toTotals, type Usage } from "../figures/units.ts";
-import type { RequestCharge } from "../pool/charge.ts";
 import type { Claim } from "../pool/claim.ts";
-import type { FailedAttempt, JobReport, OutputForm } from "../pool/job-spec.ts";
+import type { FailedAttempt, JobReport } from "../pool/job-spec.ts";
 import type { RegisteredJob } from "../pool/jobs-registry.ts";
 import type { Work } from "../pool/seat.ts";
 import type { Clock } from "../system/deps.ts";
 import { isDoctorModel } from "../wire/names.ts";
 import type { AreaPasts } from "./area-pasts.ts";
+import type { EndedJob } from "./ended-job.ts";
 import { LiveOutput } from "./live-output.ts";
 import { ModelFigures, type Prompt } from "./model-figures.ts";
 import type { WorkerSeries } from "./worker-series.ts";
-
-/** A job that has ended, with what the counts need. */
-export interface EndedJob {
-  readonly requestId: string;
-  readonly caller: Origin;
-  /** The model under the client's name for it. */
-  readonly model: string;
-  readonly report: JobReport;
-  readonly usage: Usage | undefined;
-  /** Whether `usage` is an estimate, because the answer stated none. Absent: no. */
-  readonly isEstimated?: boolean;
-  /** The form of the answer, as in its `JobSpec`. */
-  readonly outputForm?: OutputForm | undefined;
-  /** What the request took from the limits of its key; absent without limits. */
-  readonly charge?: RequestCharge | undefined;
-  /** Size of the request's body. */
-  readonly bytesIn: number;
-  /**
-   * The number of jobs that served the request together, each of them counted by `countPart` already. Absent if one job
-   * served it.
-   */
-  readonly parts?: number;
-}
 
 /** The number of models with series. Past it, models that are gone lose theirs. The metrics have room for 200. */
 const MAX_MEASURED = 150;
@@ -103,6 +79,11 @@ export class Ledger {
   get outputSoFar(): number {
     this.#outputSoFar = Math.max(this.#outputSoFar, Math.round(this.#counts.output + this.#live.total));
     return this.#outputSoFar;
+  }
+
+  /** Whether a part of it is told from the bytes of streams that run. */
+  get isOutputEstimated(): boolean {
+    return this.#live.total > 0;
   }
 
   /** Looks at the streams that run, and adds what they have made to the rates. Returns whether they have made anything. */

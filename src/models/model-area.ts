@@ -23,13 +23,14 @@ import { ColdCaches } from "./cold-caches.ts";
 import { AreaDetails } from "./details.ts";
 import { Drift } from "./drift.ts";
 import { EndUsers } from "./end-users.ts";
+import type { EndedJob } from "./ended-job.ts";
 import { toEndedRequest } from "./ended-request.ts";
 import { registerGauges } from "./gauges.ts";
 import { createModelGreeting } from "./greeting.ts";
 import { createHealthLog } from "./health-log.ts";
 import { createCostOf } from "./job-cost.ts";
 import { toLogFields } from "./job-log.ts";
-import { type EndedJob, Ledger } from "./ledger.ts";
+import { Ledger } from "./ledger.ts";
 import type { ModelAreaOptions } from "./model-area-options.ts";
 import { ModelCards } from "./model-cards.ts";
 import { momentOf } from "./moment.ts";
@@ -241,7 +242,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     if (this.#ledger.look(this.pool.jobs.all())) this.#drift.output(this.#options.deps.clock.elapsed());
     this.coldCaches.look();
     this.#pasts.look();
-    const { lastHeartbeatAt, ...pulse } = toPulse(this.pool, this.#ledger);
+    const { lastHeartbeatAt, ...pulse } = toPulse(this.pool, this.#ledger, this.#pasts.causes);
     this.#drift.look(lastHeartbeatAt);
     return pulse;
   }

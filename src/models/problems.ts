@@ -1,4 +1,4 @@
-import type { Condition } from "../plugin/reports.ts";
+import type { Condition, Subject } from "../plugin/reports.ts";
 import { NONE_EXCLUDED } from "../pool/excluded.ts";
 import { OTHER_FLOWS } from "../pool/flow-facts.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -7,6 +7,8 @@ import type { Session } from "../tunnel/session.ts";
 import type { ColdCache } from "./cold-caches.ts";
 import type { Moment } from "./moment.ts";
 import { toEjections } from "./serving-state.ts";
+import { isOfDoctor } from "./worker-series.ts";
+import { statusOf } from "./worker-state.ts";
 
 /** Ping intervals of silence after which a worker is reported. After three intervals its session ends. */
 const STALE_INTERVALS = 2;
@@ -43,7 +45,39 @@ export function findInArea(
 
 /** Finds the problems that only a pool can have. Looks at each seat, and, while any job waits, at each job. */
 export function findInPool(pool: Pool, pingIntervalMs: number, now: Moment): readonly Condition[] {
-  return [...findInSeats(pool, pingIntervalMs, now.elapsed), ...findEjected(pool, now), ...findInQueue(pool)];
+  return [
+    ...findInSeats(pool, pingIntervalMs, now.elapsed),
+    ...findNotReady(pool),
+    ...findEjected(pool, now),
+    ...findInQueue(pool),
+  ];
+}
+
+/** How long a worker may be unready: enough to restart its backend or to load another model. */
+const UNREADY_MS = 10_000;
+/** The most workers that are reported separately as not ready. With more, the problem is what they have in common. */
+const MAX_UNREADY = 5;
+/** How much of a worker's own words is quoted. */
+const MAX_REASON_CHARS = 120;
+
+/** Reports each worker that is connected, was not drained, and takes no requests. */
+function findNotReady(pool: Pool): readonly Condition[] {
+  const all = Array.from(pool.seats()).filter((seat) => statusOf(seat) === "not_ready" && !isOfDoctor(seat));
+  return all.slice(0, MAX_UNREADY).map(({ session }, at) => {
+    const others = at === MAX_UNREADY - 1 ? all.length - MAX_UNREADY : 0;
+    const more = others > 0 ? ` So are ${others} more workers.` : "";
+    const { reason } = session.offer;
+    return {
+      code: "worker_not_ready",
+      about: session.worker.id,
+      subject: { worker: session.worker.id },
+      severity: "warning",
+      title: `${quote(session.worker.name)} is not ready${reason ? `: ${shortened(reason, MAX_REASON_CHARS)}` : ""}.${more}`,
+      advice:
+        "Check that its model server runs, has its model and can be reached from the worker. Requests go to other workers.",
+      afterMs: UNREADY_MS,
+    };
+  });
 }
 
 /** The most workers that are reported separately as out. With more, the problem is what they have in common. */
@@ -60,6 +94,7 @@ function findEjected(pool: Pool, now: Moment): readonly Condition[] {
     return {
       code: "worker_ejected",
       about: session.worker.id,
+      subject: { worker: session.worker.id, ...(model !== null && { model }) },
       severity: "warning",
       title: `${quote(session.worker.name)} gets no requests${model === null ? "" : ` for ${quote(model)}`}: it failed too often.${more}`,
       advice: `The last failure was ${reason}. One request shows from ${until.slice(11, 19)} UTC on whether it is back. Check its model server.`,
@@ -77,6 +112,7 @@ function findInSeats(pool: Pool, pingIntervalMs: number, now: number): readonly 
     ...stale,
     {
       code: "worker_failing",
+      subject: subjectOf(failing.map(({ session }) => session)),
       severity: "warning",
       title: `${named(failing.map(({ session }) => session))} failing more than one in five recent requests.`,
       advice: `The last error was ${lastError}. Check its model server, or drain the worker to keep requests off it.`,
@@ -91,6 +127,7 @@ export function findStale(sessions: readonly Session[], pingIntervalMs: number):
   return [
     {
       code: "worker_stale",
+      subject: subjectOf(stale),
       severity: "warning",
       title: `${named(stale)} silent: no sign of life for more than ${STALE_INTERVALS} ping intervals.`,
       advice:
@@ -115,6 +152,7 @@ function findColdCaches(pool: Pool, cold: readonly ColdCache[], now: Moment): re
   return [
     {
       code: "affinity_off",
+      subject: subjectOf([...sessions]),
       severity: "info",
       title: `${named([...sessions])} not keeping prompts: less than a fifth of what was expected came from the cache.`,
       advice: `Until ${until} UTC at most, requests go there by load alone. Switch on prefix caching at its model server, give the server more memory for it, or let it hold more conversations at once.`,
@@ -151,6 +189,7 @@ function findHog(pool: Pool): readonly Condition[] {
     {
       code: "caller_fills_queue",
       about: name,
+      subject: { caller: name },
       severity: "info",
       title: `${quote(name)} holds more than half of the queue's places.`,
       advice:
@@ -179,6 +218,7 @@ function saturated(model: string): Condition {
   return {
     code: "model_saturated",
     about: model,
+    subject: { model },
     severity: "warning",
     title: `Requests for ${quote(model)} have been waiting for a minute: all its workers are busy.`,
     advice: "Add workers that serve it, or let each take more requests at once (--max-concurrency).",
@@ -191,11 +231,20 @@ function unserved(model: string): Condition {
   return {
     code: "model_not_served",
     about: model,
+    subject: { model },
     severity: "critical",
     title: `Requests are waiting for ${quote(model)}, and no worker that serves it is ready.`,
     advice: "Check the workers that serve it. The reason is shown beside each one that is connected.",
     afterMs: UNSERVED_MS,
   };
+}
+
+/** The most workers that a condition leads to. */
+const MAX_SUBJECTS = 10;
+
+function subjectOf(sessions: readonly Session[]): Subject {
+  const [id = "", ...others] = sessions.slice(0, MAX_SUBJECTS).map(({ worker }) => worker.id);
+  return others.length === 0 ? { worker: id } : { workers: [id, ...others] };
 }
 
 function named(sessions: readonly Session[]): string {
@@ -206,5 +255,9 @@ function named(sessions: readonly Session[]): string {
 
 /** Quotes a name that a worker or client chose, and shortens a long one. */
 function quote(text: string): string {
-  return `'${text.length > 64 ? `${text.slice(0, 63)}…` : text}'`;
+  return `'${shortened(text, 64)}'`;
+}
+
+function shortened(text: string, chars: number): string {
+  return text.length > chars ? `${text.slice(0, chars - 1)}…` : text;
 }

@@ -45,7 +45,8 @@ export interface WorkerPastsOptions {
 
 /**
  * What is remembered of workers while they are connected and for an hour after that: a point of history every five seconds,
- * the last errors and the last sessions. A worker that is connected costs 5 KB, and up to 20 KB once it had 50 errors.
+ * the last errors and the last sessions. A thousand workers
+ * cost about 13 MB with their seats and 1 ms per point; one with 50 errors costs 15 KB more.
  */
 export class WorkerPasts {
   readonly #options: WorkerPastsOptions;

@@ -199,6 +199,6 @@ export class WorkerSeries {
 }
 
 /** Returns whether a seat is of a run of the doctor, which leaves no series behind. */
-function isOfDoctor({ models }: Seat): boolean {
+export function isOfDoctor({ models }: Seat): boolean {
   return models.length > 0 && models.every(isDoctorModel);
 }

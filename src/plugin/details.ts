@@ -67,7 +67,7 @@ export type ModelColumn = (typeof MODEL_COLUMNS)[number];
 export interface WorkerName {
   readonly id: string;
   readonly name: string;
-  /** The server that it is connected to; absent if that is the server that tells of it. */
+  /** The server that it is connected to; absent without a cluster, and if that is the server that tells of it. */
   readonly server?: string | undefined;
 }
 

@@ -91,6 +91,7 @@ function toSharedId(id: string): Found {
   return problem({
     code: "server_id_shared",
     about: id,
+    subject: { server: id },
     severity: "critical",
     title: `Two running servers both have the id ${id}.`,
     advice:
@@ -107,6 +108,7 @@ function findInPeer(peer: PeerFacts): readonly Found[] {
       problem({
         code: "peer_silent",
         about: id,
+        subject: { server: id },
         severity: "warning",
         title: `Server ${id} is silent, so its workers get no new jobs from here.`,
         advice:
@@ -120,6 +122,7 @@ function findInPeer(peer: PeerFacts): readonly Found[] {
       problem({
         code: "peer_incompatible",
         about: id,
+        subject: { server: id },
         severity: "warning",
         title: `Server ${id} runs version ${peer.version}, which does not work together with this one.`,
         advice:
@@ -134,6 +137,7 @@ function lost({ id }: PeerFacts): Found {
   return problem({
     code: "peer_lost",
     about: id,
+    subject: { server: id },
     severity: "warning",
     title: `Server ${id} is gone without a goodbye.`,
     advice:
@@ -151,6 +155,7 @@ function findInLink({ id, status, address, link }: PeerFacts): readonly Found[] 
       problem({
         code: "peer_unreachable",
         about: id,
+        subject: { server: id },
         severity: "critical",
         title: `Server ${id} cannot be reached${at}${reason}, so its workers are not used from here.`,
         advice,
@@ -162,6 +167,7 @@ function findInLink({ id, status, address, link }: PeerFacts): readonly Found[] 
     problem({
       code: "link_through_nats",
       about: id,
+      subject: { server: id },
       severity: "warning",
       title: `Server ${id} cannot be reached${at}${reason}, so requests to its workers travel through NATS, which is slower.`,
       advice,
@@ -177,6 +183,7 @@ function findDifferences({ id, hasSameKeys, clockAheadMs = 0 }: PeerFacts): read
       problem({
         code: "cluster_keys_differ",
         about: id,
+        subject: { server: id },
         severity: "critical",
         title: `Server ${id} has other keys than this one: it refuses clients or workers that this one accepts.`,
         advice:
@@ -191,6 +198,7 @@ function findDifferences({ id, hasSameKeys, clockAheadMs = 0 }: PeerFacts): read
       problem({
         code: "cluster_clock_off",
         about: id,
+        subject: { server: id },
         severity: "warning",
         title: `The clock of server ${id} is ${by} s ${clockAheadMs > 0 ? "ahead of" : "behind"} this one's.`,
         advice:

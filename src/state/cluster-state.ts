@@ -207,6 +207,14 @@ function sumOfPools(pools: readonly PoolState[]): readonly PoolState[] {
         slots_total: before.slots_total + pool.slots_total,
         waiting: before.waiting + pool.waiting,
         queue_capacity: before.queue_capacity + pool.queue_capacity,
+        workers: {
+          idle: before.workers.idle + pool.workers.idle,
+          working: before.workers.working + pool.workers.working,
+          not_ready: before.workers.not_ready + pool.workers.not_ready,
+          draining: before.workers.draining + pool.workers.draining,
+        },
+        tokens_per_s: Math.round((before.tokens_per_s + pool.tokens_per_s) * 10) / 10,
+        tokens_estimated: before.tokens_estimated || pool.tokens_estimated,
       });
     } else sums.set(pool.plugin, pool);
   }

@@ -1,9 +1,11 @@
 import type { AnyElysia } from "elysia";
+import * as v from "valibot";
 import type { OperatorDoor } from "../auth/operator-door.ts";
 import { type ErrorCode, Fault } from "../errors.ts";
 import { errorResponses, jsonAnswer, STATE_SECURITY } from "../openapi/schema.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import type { EndedJobs } from "../plugin/details.ts";
+import type { PeerReadings } from "../plugin/peer-readings.ts";
 import { createRoutes, type RouteContext } from "../plugin/route-context.ts";
 import { AllDetails } from "./all-details.ts";
 import { jobDetailSchema, modelDetailSchema, workerDetailSchema } from "./detail-schema.ts";
@@ -13,6 +15,8 @@ export interface DetailRouteOptions {
   readonly plugins: readonly Plugin[];
   /** The jobs that have ended; undefined where nobody remembers them. */
   readonly ended?: EndedJobs | undefined;
+  /** The other servers; undefined for a server that is the only one. */
+  readonly readings?: PeerReadings | undefined;
 }
 
 const NO_STORE = { headers: { "cache-control": "no-store" } };
@@ -24,8 +28,8 @@ const PLUGIN_PARAMETER = {
 } as const;
 
 /** One worker, one model and one job, for operators. */
-export function detailRoutes({ auth, plugins, ended }: DetailRouteOptions): AnyElysia {
-  const details = new AllDetails({ plugins, ended });
+export function detailRoutes({ auth, plugins, ended, readings }: DetailRouteOptions): AnyElysia {
+  const details = new AllDetails({ plugins, ended, readings });
   const answer = async <D extends object>(
     { visit }: RouteContext,
     find: (plugin: string | undefined) => Promise<D | undefined>,
@@ -58,7 +62,10 @@ export function detailRoutes({ auth, plugins, ended }: DetailRouteOptions): AnyE
           description:
             "What the worker is and does, its last quarter of an hour, its last 50 failures and its last 20 connections. A worker that has left is remembered for an hour. In a cluster, any server answers for all.",
           parameters: [idParameter("The id of a worker in the state."), PLUGIN_PARAMETER],
-          responses: { 200: jsonAnswer(workerDetailSchema), ...errors("worker_not_found") },
+          responses: {
+            200: jsonAnswer(answerOf(workerDetailSchema.entries, "One worker: what it is, does and did lately.")),
+            ...errors("worker_not_found"),
+          },
         },
       },
     )
@@ -72,7 +79,12 @@ export function detailRoutes({ auth, plugins, ended }: DetailRouteOptions): AnyE
           idParameter("Any name that a request may use for the model; `/` and `:` may be percent-encoded."),
           PLUGIN_PARAMETER,
         ],
-        responses: { 200: jsonAnswer(modelDetailSchema), ...errors("model_not_found") },
+        responses: {
+          200: jsonAnswer(
+            answerOf(modelDetailSchema.entries, "One model: its workers, queue, speed, failures and jobs."),
+          ),
+          ...errors("model_not_found"),
+        },
       },
     })
     .get("/api/state/models/*", ({ visit, params }) => model({ visit, params }, decodeOnce(params["*"])), {
@@ -91,10 +103,24 @@ export function detailRoutes({ auth, plugins, ended }: DetailRouteOptions): AnyE
             idParameter("The job's own id, as the state lists it, or the id of its request."),
             PLUGIN_PARAMETER,
           ],
-          responses: { 200: jsonAnswer(jobDetailSchema), ...errors("job_not_found") },
+          responses: {
+            200: jsonAnswer(
+              answerOf(jobDetailSchema.entries, "A job that runs or waits, or a request that has ended."),
+            ),
+            ...errors("job_not_found"),
+          },
         },
       },
     );
+}
+
+/** Describes an answer for all servers. */
+function answerOf(entries: v.ObjectEntries, description: string): v.GenericSchema {
+  const missing = v.pipe(
+    v.array(v.string()),
+    v.description("In a cluster, the servers that have not answered, so that what they know is not here."),
+  );
+  return v.pipe(v.object({ ...entries, missing_servers: missing }), v.description(description));
 }
 
 function decodeOnce(text: string): string {

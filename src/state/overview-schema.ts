@@ -44,6 +44,17 @@ const problemSchema = v.object({
   code: v.pipe(v.string(), v.description("For programs; never changes its meaning.")),
   severity: v.picklist(["critical", "warning", "info"]),
   plugin: v.nullable(v.string()),
+  about: v.pipe(
+    v.object({
+      plugin: v.optional(v.string()),
+      worker: v.optional(v.string()),
+      workers: v.optional(v.array(v.string())),
+      model: v.optional(v.string()),
+      server: v.optional(v.string()),
+      caller: v.optional(v.string()),
+    }),
+    v.description("What it is about, by ids; empty if that is the whole server."),
+  ),
   title: v.string(),
   advice: v.pipe(v.string(), v.description("What to do about it.")),
   since: v.pipe(v.string(), v.description("RFC 3339: when it began.")),
@@ -56,6 +67,15 @@ export const poolSchema = v.object({
   slots_total: count,
   waiting: v.pipe(v.number(), v.description("Requests that wait for a slot.")),
   queue_capacity: v.pipe(v.number(), v.description("Requests that may wait.")),
+  workers: v.object({ idle: count, working: count, not_ready: count, draining: count }),
+  tokens_per_s: v.pipe(
+    v.number(),
+    v.description("Output tokens per second over the last ten seconds, those of running streams included."),
+  ),
+  tokens_estimated: v.pipe(
+    v.boolean(),
+    v.description("Whether a part of these tokens is told from the bytes of streams that run."),
+  ),
 });
 
 /** `server` of the envelope. */

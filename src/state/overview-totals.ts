@@ -1,3 +1,4 @@
+import { type CauseCounts, NO_CAUSES } from "../plugin/failure-cause.ts";
 import type { Pulse, WorkerCounts } from "../plugin/reports.ts";
 import type { FirstByte } from "./cluster-facts.ts";
 import { COLUMNS, type Sample } from "./history.ts";
@@ -14,6 +15,7 @@ export interface Totals {
   readonly waiting: number;
   readonly requests: number;
   readonly failures: number;
+  readonly causes: CauseCounts;
   readonly tokens: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
@@ -31,6 +33,7 @@ export const ZERO: Totals = {
   waiting: 0,
   requests: 0,
   failures: 0,
+  causes: NO_CAUSES,
   tokens: 0,
   promptTokens: 0,
   cachedTokens: 0,
@@ -51,10 +54,21 @@ export function added(sum: Totals, pulse: Pulse): Totals {
     waiting: sum.waiting + (pulse.queue?.waiting ?? 0),
     requests: sum.requests + pulse.requests,
     failures: sum.failures + (pulse.failures ?? 0),
+    causes: pulse.causes ? addedCauses(sum.causes, pulse.causes) : sum.causes,
     tokens: sum.tokens + (pulse.tokens ?? 0),
     promptTokens: sum.promptTokens + (pulse.prompt?.tokens ?? 0),
     cachedTokens: sum.cachedTokens + (pulse.prompt?.cached ?? 0),
     bytes: sum.bytes + (pulse.bytes ?? 0),
+  };
+}
+
+function addedCauses(one: CauseCounts, other: CauseCounts): CauseCounts {
+  return {
+    rejected: one.rejected + other.rejected,
+    timeout: one.timeout + other.timeout,
+    backend: one.backend + other.backend,
+    lost: one.lost + other.lost,
+    other: one.other + other.other,
   };
 }
 
@@ -65,13 +79,38 @@ export interface PoolState {
   readonly slots_total: number;
   readonly waiting: number;
   readonly queue_capacity: number;
+  readonly workers: {
+    readonly idle: number;
+    readonly working: number;
+    readonly not_ready: number;
+    readonly draining: number;
+  };
+  /** Output tokens per second over the last ten seconds, those of running streams included. */
+  readonly tokens_per_s: number;
+  /** Whether a part of them is told from the bytes of streams that run. */
+  readonly tokens_estimated: boolean;
 }
 
-/** Describes the pool of a plugin; undefined for a plugin without one. */
-export function toPoolState(plugin: string, { slots, queue }: Pulse): PoolState | undefined {
+/** Describes the pool of a plugin; undefined for a plugin without one. `tokensPerS` is its rate of output. */
+export function toPoolState(plugin: string, pulse: Pulse, tokensPerS: number): PoolState | undefined {
+  const { slots, queue, workers } = pulse;
   if (!slots) return undefined;
   const { waiting = 0, capacity = 0 } = queue ?? {};
-  return { plugin, slots_used: slots.used, slots_total: slots.total, waiting, queue_capacity: capacity };
+  return {
+    plugin,
+    slots_used: slots.used,
+    slots_total: slots.total,
+    waiting,
+    queue_capacity: capacity,
+    workers: {
+      idle: workers?.idle ?? 0,
+      working: workers?.working ?? 0,
+      not_ready: workers?.notReady ?? 0,
+      draining: workers?.draining ?? 0,
+    },
+    tokens_per_s: Math.round(tokensPerS * 10) / 10,
+    tokens_estimated: pulse.areTokensEstimated ?? false,
+  };
 }
 
 /** Counts the workers of any status. */

@@ -2,8 +2,9 @@ import type { Access } from "../auth/auth.ts";
 import type { IdentityProblem } from "../auth/identity-provider.ts";
 import type { Config } from "../config.ts";
 import type { RecentTimes } from "../figures/recent-times.ts";
-import type { SlidingSum } from "../figures/sliding-sum.ts";
+import { SlidingSum } from "../figures/sliding-sum.ts";
 import type { Plugin } from "../plugin/contract.ts";
+import { type CauseCounts, FAILURE_CAUSES, type FailureCause } from "../plugin/failure-cause.ts";
 import type { CancelTimer, Clock, Log } from "../system/deps.ts";
 import { isLoopback } from "../system/loopback.ts";
 import type { FirstByte, PluginPulse, ServerLoad } from "./cluster-facts.ts";
@@ -11,6 +12,7 @@ import type { ClusterOverview, OwnSights } from "./cluster-overview.ts";
 import type { OwnRow } from "./cluster-state.ts";
 import { History, type HistoryState, INTERVAL_MS, type Sample } from "./history.ts";
 import { added, isAlike, type PoolState, sumOf, type Totals, toPoolState, toSample, ZERO } from "./overview-totals.ts";
+import { PoolRates } from "./pool-rates.ts";
 import { type Problem, Problems } from "./problems.ts";
 import { findCommon, type KeysAway } from "./problems-found.ts";
 import type { ServerState } from "./server-state.ts";
@@ -49,6 +51,9 @@ export class Overview {
   readonly #options: OverviewOptions;
   readonly #history = new History();
   readonly #problems = new Problems();
+  readonly #rates = new PoolRates();
+  /** The failures of the last minute, by cause. */
+  readonly #causes = new Map<FailureCause, SlidingSum>(FAILURE_CAUSES.map((cause) => [cause, new SlidingSum()]));
   readonly #startedAt: number;
   readonly #startedElapsed: number;
   /** Plugins that have had a worker. */
@@ -175,7 +180,8 @@ export class Overview {
     const sample = toSample(clock.now(), this.#totals, totals, firstByte);
     firstBytes.advance();
     this.#history.add(sample);
-    const pools = pulses.flatMap(({ id, pulse }) => toPoolState(id, pulse) ?? []);
+    const pools = pulses.flatMap(({ id, pulse }) => toPoolState(id, pulse, this.#rates.add(id, pulse)) ?? []);
+    this.#countCauses(totals);
     const hasChanged = !isAlike(sample, this.#sample) || JSON.stringify(pools) !== JSON.stringify(this.#pools);
     if (hasChanged || viewers !== this.#viewers) this.#changes += 1;
     this.#pools = pools;
@@ -186,6 +192,27 @@ export class Overview {
     this.#viewers = viewers;
     this.#findProblems(pulses);
     this.cluster?.take(this.#row());
+  }
+
+  /** Counts the failures since the last second by cause. MUST be called before the totals are replaced. */
+  #countCauses(totals: Totals): void {
+    const now = this.#options.clock.elapsed();
+    for (const [cause, sum] of this.#causes) {
+      const more = totals.causes[cause] - this.#totals.causes[cause];
+      if (more > 0) sum.add(more, now);
+    }
+  }
+
+  #lastCauses(): CauseCounts {
+    const now = this.#options.clock.elapsed();
+    const of = (cause: FailureCause): number => this.#causes.get(cause)?.sum(now) ?? 0;
+    return {
+      rejected: of("rejected"),
+      timeout: of("timeout"),
+      backend: of("backend"),
+      lost: of("lost"),
+      other: of("other"),
+    };
   }
 
   #findProblems(pulses: readonly PluginPulse[]): void {
@@ -205,11 +232,13 @@ export class Overview {
       identityProblem: this.#options.identityProblem?.(),
       plugins: pulses.map((each) => ({
         ...each,
+        label: plugins.find(({ id }) => id === each.id)?.section?.label,
         hadWorkers: this.#hadWorkers.has(each.id),
         remoteWorkers: this.cluster?.remoteWorkers(each.id),
       })),
       requests: this.#history.sum("requests", MINUTE),
       failures: this.#history.sum("failures", MINUTE),
+      causes: this.#lastCauses(),
       authFailures: authFailures.sum(clock.elapsed()),
     });
     const own = plugins.flatMap((plugin) =>

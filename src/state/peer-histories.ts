@@ -3,6 +3,7 @@ import type { PeerFacts } from "./cluster-facts.ts";
 import type { PeerSecond } from "./cluster-state.ts";
 import { History, type HistoryState, type Sample } from "./history.ts";
 import { added, type Totals, toPoolState, toSample, ZERO } from "./overview-totals.ts";
+import { PoolRates } from "./pool-rates.ts";
 
 /**
  * How many peers have a history, of 115 KB each. When there are more, the peer that has been silent for longest loses its
@@ -12,6 +13,7 @@ const MAX_PEERS = 64;
 
 interface Kept {
   readonly history: History;
+  readonly rates: PoolRates;
   epoch: string;
   /** The counters of the last beat; undefined until the first beat of the epoch. */
   totals: Totals | undefined;
@@ -35,7 +37,10 @@ export class PeerHistories {
     // The counters of a server that was known to run have values from before the first beat that arrived here.
     const sample = toSample(at, kept.totals ?? totals, totals, load.firstByte);
     kept.totals = totals;
-    kept.second = { sample, pools: load.pulses.flatMap((each) => toPoolState(each.id, each.pulse) ?? []) };
+    const pools = load.pulses.flatMap(
+      ({ id: pool, pulse }) => toPoolState(pool, pulse, kept.rates.add(pool, pulse)) ?? [],
+    );
+    kept.second = { sample, pools };
     kept.history.add(sample);
   }
 
@@ -65,7 +70,7 @@ export class PeerHistories {
 
   #touch(id: string, epoch: string): Kept {
     let kept = this.#peers.get(id);
-    if (!kept) kept = { history: new History(), epoch, totals: undefined, second: undefined };
+    if (!kept) kept = { history: new History(), rates: new PoolRates(), epoch, totals: undefined, second: undefined };
     else if (kept.epoch !== epoch) {
       kept.epoch = epoch;
       kept.totals = undefined;

@@ -1,4 +1,5 @@
 import type { IdentityProblem } from "../auth/identity-provider.ts";
+import { type CauseCounts, FAILURE_CAUSES, type FailureCause } from "../plugin/failure-cause.ts";
 import type { Pulse, WorkerCounts } from "../plugin/reports.ts";
 import { sumOf } from "./overview-totals.ts";
 import type { Found } from "./problems.ts";
@@ -28,6 +29,8 @@ export interface ServerFacts {
   /** Requests of the last minute, over all plugins. */
   readonly requests: number;
   readonly failures: number;
+  /** The causes of these failures, as far as they are known. */
+  readonly causes?: CauseCounts;
   /** Requests refused because of their credentials within the last minute. */
   readonly authFailures: number;
 }
@@ -44,6 +47,8 @@ export interface KeysAway {
 
 export interface PluginFacts {
   readonly id: string;
+  /** The name of its work in people's words; its id unless given. */
+  readonly label?: string | undefined;
   readonly pulse: Pulse;
   /** Whether a worker has connected since the server started. */
   readonly hadWorkers: boolean;
@@ -79,7 +84,8 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
   }
   const isAnyUsed = facts.plugins.some((plugin) => plugin.hadWorkers || sumOf(workersOf(plugin) ?? NO_WORKERS) > 0);
   return [
-    ...facts.plugins.flatMap((plugin) => findInPlugin(plugin, isAnyUsed)),
+    ...(isAnyUsed ? [] : findUnused(facts.plugins)),
+    ...facts.plugins.flatMap(findInPlugin),
     ...findFailures(facts),
     ...findOpenDoors(facts),
     ...findForgetting(facts),
@@ -89,29 +95,45 @@ export function findCommon(facts: ServerFacts): readonly Found[] {
   ];
 }
 
-function findInPlugin(plugin: PluginFacts, isAnyUsed: boolean): readonly Found[] {
+/** Reports once that nobody has connected to a server that waits for workers, in place of each of its pools. */
+function findUnused(plugins: readonly PluginFacts[]): readonly Found[] {
+  if (plugins.every((plugin) => workersOf(plugin) === undefined)) return [];
+  return [
+    {
+      plugin: null,
+      code: "no_workers",
+      severity: "warning",
+      title: "No worker has connected since this server started.",
+      advice: '"Add a worker" shows the line to run on the machine of a model server.',
+      afterMs: WORKERLESS_MS,
+    },
+  ];
+}
+
+function findInPlugin(plugin: PluginFacts): readonly Found[] {
   const { id, pulse, hadWorkers } = plugin;
   const found: Found[] = [];
   const { queue } = pulse;
   const workers = workersOf(plugin);
+  const name = plugin.label ?? id;
   if (workers && sumOf(workers) === 0) {
-    found.push({
-      plugin: id,
-      code: "no_workers",
-      // If another pool has workers, a pool that never had one is most likely not needed.
-      severity: hadWorkers || !isAnyUsed ? "critical" : "info",
-      title: `No ${id} worker is connected.`,
-      advice: hadWorkers
-        ? "Check that the worker programs are running and can reach this server. Their log says why they were refused."
-        : `Start one with \`bun run moorage worker ${id} --server <this server's URL>\`, or leave ${id} out of PLUGINS.`,
-      afterMs: WORKERLESS_MS,
-    });
+    // A pool that never had a worker is most likely not needed, and all of them together are reported once.
+    if (hadWorkers)
+      found.push({
+        plugin: id,
+        code: "no_workers",
+        severity: "critical",
+        title: `${name}: no worker is connected.`,
+        advice:
+          "Check that the worker programs are running and can reach this server. Their log says why they were refused.",
+        afterMs: WORKERLESS_MS,
+      });
   } else if (workers && workers.idle + workers.working === 0) {
     found.push({
       plugin: id,
       code: "no_ready_workers",
       severity: "critical",
-      title: `No ${id} worker accepts requests: ${workers.notReady} not ready, ${workers.draining} draining.`,
+      title: `${name}: no worker accepts requests. ${workers.notReady} not ready, ${workers.draining} draining.`,
       advice:
         workers.notReady === 0
           ? "All were drained, here or by their owners. Undrain those that should take requests."
@@ -125,7 +147,7 @@ function findInPlugin(plugin: PluginFacts, isAnyUsed: boolean): readonly Found[]
       plugin: id,
       code: "queue_filling",
       severity: share > QUEUE_SHARE.critical ? "critical" : "warning",
-      title: `The ${id} queue is more than ${share > QUEUE_SHARE.critical ? "nine tenths" : "half"} full.`,
+      title: `${name}: the queue is more than ${share > QUEUE_SHARE.critical ? "nine tenths" : "half"} full.`,
       advice:
         "Add workers, or let each take more requests at once (--max-concurrency). Requests beyond QUEUE_SIZE are refused.",
       lingerMs: LINGER_MS,
@@ -134,17 +156,56 @@ function findInPlugin(plugin: PluginFacts, isAnyUsed: boolean): readonly Found[]
   return found;
 }
 
-function findFailures({ requests, failures, authFailures }: ServerFacts): readonly Found[] {
+interface CauseWords {
+  readonly title: string;
+  readonly advice: string;
+}
+
+/** What is said of a cause that most failures have. */
+const CAUSE_WORDS: Readonly<Record<FailureCause, CauseWords>> = {
+  rejected: {
+    title: "most of them because this server refused them: a queue was full, or no worker could take them in time",
+    advice:
+      "The workers that answer are not the cause. Add workers, let each take more requests at once (--max-concurrency), or raise QUEUE_SIZE and QUEUE_TIMEOUT.",
+  },
+  timeout: {
+    title: "most of them because a worker sent nothing for too long",
+    advice:
+      "Look for the model whose first byte takes long: its model server is overloaded, loads a model, or hangs. The error of a job names the setting that limits the wait.",
+  },
+  backend: {
+    title: "most of them because a model server failed or could not be reached",
+    advice:
+      "Open the workers with failures: their errors say what their model servers answered. Drain a worker that keeps failing.",
+  },
+  lost: {
+    title: "most of them because their worker was lost",
+    advice:
+      "Look at the workers whose connections ended: they crash, are restarted, or lose their network. Each worker's page says why its connections ended.",
+  },
+  other: {
+    title: "for several reasons",
+    advice: "Look for workers with many failures and at their last error. The log gives the reason for each request.",
+  },
+};
+
+/** Returns the cause that more than half of the failures have; `other` if there is none. */
+function mainCause(causes: CauseCounts | undefined, failures: number): FailureCause {
+  return FAILURE_CAUSES.find((cause) => (causes?.[cause] ?? 0) > failures / 2) ?? "other";
+}
+
+function findFailures({ requests, failures, causes, authFailures }: ServerFacts): readonly Found[] {
   const found: Found[] = [];
   const share = requests >= MIN_REQUESTS ? failures / requests : 0;
   if (share > FAILURE_SHARE.warning) {
     const isCritical = share > FAILURE_SHARE.critical;
+    const words = CAUSE_WORDS[mainCause(causes, failures)];
     found.push({
       plugin: null,
       code: "error_rate",
       severity: isCritical ? "critical" : "warning",
-      title: `More than ${isCritical ? "a quarter" : "one in twenty"} of the last minute's requests failed.`,
-      advice: "Look for workers with many failures and at their last error. The log gives the reason for each request.",
+      title: `More than ${isCritical ? "a quarter" : "one in twenty"} of the last minute's requests failed, ${words.title}.`,
+      advice: words.advice,
     });
   }
   if (authFailures >= MANY_AUTH_FAILURES) {

@@ -1,8 +1,13 @@
-import type { Condition, Severity } from "../plugin/reports.ts";
+import type { Condition, Severity, Subject } from "../plugin/reports.ts";
 
 /** A condition and the plugin that has it; null if the whole server has it. */
 export interface Found extends Condition {
   readonly plugin: string | null;
+}
+
+/** What a problem is about, by ids: pages lead there. */
+export interface ProblemSubject extends Subject {
+  readonly plugin?: string;
 }
 
 /** A problem in the State API. Titles may contain workers' names. */
@@ -11,6 +16,8 @@ export interface Problem {
   readonly code: string;
   readonly severity: Severity;
   readonly plugin: string | null;
+  /** What it is about; empty if that is the whole server. */
+  readonly about: ProblemSubject;
   readonly title: string;
   readonly advice: string;
   /** RFC 3339: when it began. */
@@ -79,6 +86,7 @@ export class Problems {
 }
 
 function toProblem({ found, begin }: Held): Problem {
-  const { code, severity, plugin, title, advice } = found;
-  return { code, severity, plugin, title, advice, since: new Date(begin.at).toISOString() };
+  const { code, severity, plugin, subject, title, advice } = found;
+  const about = { ...(plugin !== null && { plugin }), ...subject };
+  return { code, severity, plugin, about, title, advice, since: new Date(begin.at).toISOString() };
 }

@@ -13,6 +13,7 @@ import { errorResponses, jsonAnswer, rawAnswer, STATE_SECURITY } from "../openap
 import type { ClusterPorts } from "../plugin/cluster.ts";
 import type { Plugin } from "../plugin/contract.ts";
 import type { EndedJobs } from "../plugin/details.ts";
+import type { PeerReadings } from "../plugin/peer-readings.ts";
 import { createRoutes } from "../plugin/route-context.ts";
 import type { Deps } from "../system/deps.ts";
 import { KeyMask } from "../system/key-mask.ts";
@@ -47,6 +48,8 @@ export interface StateOptions {
   readonly cluster?: ClusterPorts | undefined;
   /** The jobs that have ended; absent where nobody remembers them. */
   readonly ended?: EndedJobs | undefined;
+  /** Reads what the other servers keep; absent without a cluster. */
+  readonly readings?: PeerReadings | undefined;
   /** Returns the files that pages load; the pages read them themselves unless given. */
   readonly assets?: (() => Assets) | undefined;
   /** See `OidcRouteOptions`. */
@@ -220,7 +223,7 @@ export function stateRoutes(options: StateOptions): StateApi {
         }),
       },
     )
-    .use(detailRoutes({ auth, plugins, ended: options.ended }))
+    .use(detailRoutes({ auth, plugins, ended: options.ended, readings: options.readings }))
     .use(actionRoutes({ auth, audit: options.audit, log: deps.log, mask, plugins, cluster: options.cluster }))
     .use(
       pageRoutes({

@@ -103,7 +103,7 @@ export function follow(store: PoolStore, history: History, rates: ServerRates): 
     if (isThere === seen.has(code)) return;
     if (isThere) {
       const since = new Date().toISOString();
-      seen.set(code, { code, severity: "warning", plugin: null, title, advice, since });
+      seen.set(code, { code, severity: "warning", plugin: null, about: {}, title, advice, since });
     } else seen.delete(code);
     store.foundHere = freeze([...seen.values()]);
   };

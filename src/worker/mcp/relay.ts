@@ -30,6 +30,8 @@ export interface RelayOptions {
   readonly keys?: () => LinkKeys | undefined;
   /** The id of a relay for which the operator chose none. Absent: the server makes one. */
   readonly ownId?: OwnId | undefined;
+  /** See `DialerOptions`. */
+  readonly onServerVersion?: ((version: string | undefined) => void) | undefined;
 }
 
 /** The limit of calls at once: far above the server's own limit per relay. */
@@ -43,20 +45,19 @@ export function serveRelay(
   { upstream, health }: Served,
   settings: WorkerSettings,
   deps: Deps,
-  { print, random, retry = RETRY_LIMITS, proxyFor, keys, ownId }: RelayOptions,
+  { print, random, retry = RETRY_LIMITS, proxyFor, keys, ownId, onServerVersion }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
-  warnAboutUnused(server, deps.log);
-  if (server.rules !== undefined) {
-    const lists = RULE_LISTS.filter((list) => server.rules?.some((rules) => rules[list] !== undefined)).join(", ");
-    deps.log.info("relay.restricted", {
-      lists,
-      hint: "callers can use only what these lists of the servers file allow",
-    });
+  // Servers without relays of their own have no other place for their warnings.
+  const silent = source.kind === "hub" && source.isOnly ? source.servers : [];
+  for (const each of [server, ...silent]) {
+    const log = each === server ? deps.log : deps.log.with({ server: each.key ?? each.name });
+    warnAboutUnused(each, log);
+    tellOfRules(each, log);
   }
   warnAboutWeakTokens(access, deps.log);
   const served = searchable(source, restricted(server, upstream, { deps }), deps);
@@ -89,6 +90,7 @@ export function serveRelay(
     random,
     retry,
     proxyFor,
+    onServerVersion,
     onRegistered: (given) => {
       registered.resolve(given);
       if (isPrinted) return;
@@ -113,6 +115,13 @@ export function serveRelay(
 function warnAboutUnused({ unused }: McpServer, log: Deps["log"]): void {
   if (unused === undefined) return;
   log.warn("fields.ignored", { fields: unused.ignored.join(", "), hint: "these fields mean nothing to a relay" });
+}
+
+/** Tells the owner which lists of the servers file restrict callers. */
+function tellOfRules({ rules }: McpServer, log: Deps["log"]): void {
+  if (rules === undefined) return;
+  const lists = RULE_LISTS.filter((list) => rules.some((each) => each[list] !== undefined)).join(", ");
+  log.info("relay.restricted", { lists, hint: "callers can use only what these lists of the servers file allow" });
 }
 
 function warnAboutWeakTokens(access: Access, log: Deps["log"]): void {

@@ -99,7 +99,16 @@ test("a caller that fills the queue, and a queue that pushes its jobs out for ot
   expect(await codes()).toContain("caller_fills_queue");
   expect(await codes()).not.toContain("queue_pushing_out");
   expect((await envelope()).server.pools).toEqual([
-    { plugin: "llm", slots_used: 1, slots_total: 1, waiting: 4, queue_capacity: 4 },
+    {
+      plugin: "llm",
+      slots_used: 1,
+      slots_total: 1,
+      waiting: 4,
+      queue_capacity: 4,
+      workers: { idle: 0, working: 1, not_ready: 0, draining: 0 },
+      tokens_per_s: 0,
+      tokens_estimated: false,
+    },
   ]);
 
   const newcomer = ask(OTHER_KEY);

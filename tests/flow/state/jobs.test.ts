@@ -234,7 +234,7 @@ test("a server without workers, with a full model, or in a drain says so in word
   const codes = async (): Promise<readonly string[]> => (await envelope()).server.problems.map(({ code }) => code);
   clock.advance(11_000);
   expect((await envelope()).server.problems).toMatchObject([
-    { code: "no_workers", severity: "critical", plugin: "llm" },
+    { code: "no_workers", severity: "warning", plugin: null, about: {} },
   ]);
   const worker = await server.worker();
   clock.advance(1000);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { findInPool } from "../../../src/models/problems.ts";
+import { NO_CAUSES } from "../../../src/plugin/failure-cause.ts";
 import type { Pulse } from "../../../src/plugin/reports.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import { type Found, type Problem, Problems } from "../../../src/state/problems.ts";
@@ -53,23 +54,42 @@ describe("problems of any server", () => {
     expect(brief(found)).toEqual(["server draining info"]);
   });
 
-  test("include a plugin without workers as critical, unless it never had one and another plugin has", () => {
+  test("include a plugin whose workers have all left as critical, and none that never had one", () => {
     const empty = { workers: NOBODY };
-    expect(brief(findCommon(facts({ plugins: [plugin("llm", empty, false), plugin("asr", empty, false)] })))).toEqual([
-      "llm no_workers critical",
-      "asr no_workers critical",
-    ]);
-    expect(brief(findCommon(facts({ plugins: [plugin("llm"), plugin("asr", empty, false)] })))).toEqual([
-      "asr no_workers info",
-    ]);
+    expect(brief(findCommon(facts({ plugins: [plugin("llm"), plugin("asr", empty, false)] })))).toEqual([]);
     expect(brief(findCommon(facts({ plugins: [plugin("llm"), plugin("asr", empty, true)] })))).toEqual([
       "asr no_workers critical",
     ]);
     const leftByAll = [plugin("llm", empty, true), plugin("asr", empty, false)];
-    expect(brief(findCommon(facts({ plugins: leftByAll })))).toEqual([
-      "llm no_workers critical",
-      "asr no_workers info",
-    ]);
+    expect(brief(findCommon(facts({ plugins: leftByAll })))).toEqual(["llm no_workers critical"]);
+  });
+
+  test("include once, and not as critical, that nobody has connected to any plugin", () => {
+    const none = [plugin("llm", { workers: NOBODY }, false), plugin("asr", { workers: NOBODY }, false)];
+    const found = findCommon(facts({ plugins: [...none, plugin("transfer", { workers: undefined }, false)] }));
+    expect(brief(found)).toEqual(["server no_workers warning"]);
+    expect(found[0]?.advice).toContain("Add a worker");
+    // A server that waits for nobody has nothing to report.
+    expect(findCommon(facts({ plugins: [plugin("transfer", { workers: undefined }, false)] }))).toEqual([]);
+  });
+
+  test("call a plugin by what people call its work", () => {
+    const named = { ...plugin("asr", { workers: NOBODY }), label: "Speech to text" };
+    expect(findCommon(facts({ plugins: [named] }))[0]?.title).toBe("Speech to text: no worker is connected.");
+  });
+
+  test.each([
+    ["rejected", "this server refused them", "QUEUE_SIZE"],
+    ["timeout", "sent nothing for too long", "first byte"],
+    ["backend", "a model server failed", "their model servers answered"],
+    ["lost", "their worker was lost", "connections ended"],
+  ] as const)("tell failures that are mostly '%s' from others", (cause, title, advice) => {
+    const causes = { ...NO_CAUSES, [cause]: 51 };
+    const [found] = findCommon(facts({ requests: 200, failures: 100, causes }));
+    expect(found?.title).toContain(title);
+    expect(found?.advice).toContain(advice);
+    const [mixed] = findCommon(facts({ requests: 200, failures: 103, causes }));
+    expect(mixed?.title).toContain("for several reasons");
   });
 
   test("count the workers of other servers, without which there would be none or none ready", () => {
@@ -173,6 +193,7 @@ describe("the list of problems", () => {
         code: "a",
         severity: "warning",
         plugin: null,
+        about: {},
         title: "a.",
         advice: "Mend it.",
         since: "2023-11-14T22:13:20.000Z",
@@ -288,6 +309,27 @@ describe("problems of a pool", () => {
     expect(find()[0]?.title).toStartWith("'one' is silent");
     one.beat();
     expect(find()).toEqual([]);
+  });
+
+  test("include each worker that takes no requests although nobody drained it, with its reason, and at most five", () => {
+    const { join, find } = setUp();
+    const sessions = Array.from({ length: 7 }, (_, each) => join(`w${each}`));
+    expect(find()).toEqual([]);
+    sessions[0]?.changeOffer({ status: "not_ready", reason: `the model server is away ${"x".repeat(200)}` });
+    const [found] = find();
+    expect(found).toMatchObject({
+      code: "worker_not_ready",
+      severity: "warning",
+      subject: { worker: "w0" },
+      afterMs: 10_000,
+    });
+    expect(found?.title).toStartWith("'w0' is not ready: the model server is away");
+    expect(found?.title.length).toBeLessThan(200);
+    for (const session of sessions) session.changeOffer({ status: "not_ready" });
+    expect(find()).toHaveLength(5);
+    expect(find()[4]?.title).toContain("So are 2 more workers.");
+    sessions[0]?.changeOffer({ status: "draining" });
+    expect(find().map(({ about }) => about)).not.toContain("w0");
   });
 
   test("include a worker as failing while more than a fifth of its last jobs failed, one of them recently", () => {

@@ -18,7 +18,7 @@ const EVIL = `"><script>alert(1)</script>`;
 const ASSETS: PageAssets = { theme: "/theme.ts", script: "/app.ts", preloads: ["/a.ts"], styles: ["/app.css"] };
 
 const PROBLEMS: readonly Problem[] = [
-  { code: "x", severity: "warning", plugin: "llm", title: `'${EVIL}' fails`, advice: "do this", since: "" },
+  { code: "x", severity: "warning", plugin: "llm", about: {}, title: `'${EVIL}' fails`, advice: "do this", since: "" },
 ];
 
 test("a version or a worker's name that is a script appears as text on the state page", () => {

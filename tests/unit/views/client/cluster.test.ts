@@ -13,6 +13,13 @@ import {
   summaryOf,
 } from "../../../../views/client/cluster.ts";
 
+/** The parts of a pool that these tests do not look at. */
+const REST = {
+  workers: { idle: 0, working: 0, not_ready: 0, draining: 0 },
+  tokens_per_s: 0,
+  tokens_estimated: false,
+};
+
 const sample = {
   workers_idle: 1,
   workers_working: 1,
@@ -23,7 +30,7 @@ const sample = {
   waiting: 0,
 } as Sample; // the other columns are not read here
 
-const pools = [{ plugin: "llm", slots_used: 2, slots_total: 8, waiting: 0, queue_capacity: 100 }];
+const pools = [{ plugin: "llm", slots_used: 2, slots_total: 8, waiting: 0, queue_capacity: 100, ...REST }];
 
 const row = (id: string, more: Partial<ServerRow> = {}): ServerRow => ({
   id,

@@ -37,11 +37,13 @@ function server(
 }
 
 function pool(plugin: string, slots_used: number, slots_total: number, waiting = 0): PoolState {
-  return { plugin, slots_used, slots_total, waiting, queue_capacity: 100 };
+  const workers = { idle: 1, working: 0, not_ready: 0, draining: 0 };
+  const rate = { tokens_per_s: 0, tokens_estimated: false };
+  return { plugin, slots_used, slots_total, waiting, queue_capacity: 100, workers, ...rate };
 }
 
 function problem(severity: Problem["severity"]): Problem {
-  return { code: "x", severity, plugin: null, title: `${severity}!`, advice: "do this", since: "" };
+  return { code: "x", severity, plugin: null, about: {}, title: `${severity}!`, advice: "do this", since: "" };
 }
 
 const LABELS: Readonly<Record<string, string>> = { llm: "Language models", asr: "Speech to text" };

@@ -45,7 +45,7 @@ export function toIntent({ name, rest }: InstallRequest, placed: Placed, host: S
   const secret = config.mcpServers === undefined ? [] : variablesOfFile(readText(config.mcpServers), host.machine.env);
   const isOfNobody = placed.system === "systemd" && placed.scope === "system" && placed.runAs === undefined;
   const given = new Map(settings);
-  const words = [...host.program.words(placed.places.base), "worker", ...config.kinds];
+  const words = [...host.program.words(placed.places.base), ...config.kinds];
   const [program = "", ...others] = words;
   const needsConfig = placed.system !== "systemd";
   const spec: ServiceSpec = {

@@ -114,12 +114,12 @@ function ModelTable(): string {
       <Cell label="Workers" isNumber priority={2}>
         <BoundLink
           to="$store.route.href('workers', '', { model: row.name })"
-          name="'Workers that serve ' + row.name"
+          name="$format.plural(row.workers, 'worker') + ' of ' + row.name"
           text="row.workers"
         />
       </Cell>
       <Cell label="Use it" place="menu">
-        <BoundLink look="button small" to="$store.route.href('use', '', { model: row.name })" name="'Use ' + row.name">
+        <BoundLink look="button small" to="$store.route.href('use', '', { model: row.name })" name="'Use it: ' + row.name">
           Use it
         </BoundLink>
       </Cell>

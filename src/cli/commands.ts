@@ -4,6 +4,8 @@ import { nearest } from "../settings/nearest.ts";
 export interface Command {
   /** One line for the list of commands. */
   readonly summary: string;
+  /** The heading under which the list has it; "Programs" unless given. */
+  readonly group?: string;
   /** Runs the program in this process. `argv` begins after the command. Each program loads only when it is started. */
   run(argv: readonly string[]): unknown;
 }
@@ -56,24 +58,14 @@ function unknownText(word: string, commands: Commands, launcher: string): string
   return `Unknown command.${hint} Commands: ${Object.keys(commands).join(", ")}. Run '${launcher} help' for details.`;
 }
 
-/** The commands in the order in which people need them, each group under its own heading. */
-const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  "To begin": ["demo", "serve", "worker", "doctor"],
-  "For operators": ["keys", "join-token", "tenants", "usage", "audit", "mcp", "backup"],
-};
-
 function helpText(commands: Commands, version: string, launcher: string): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
   const line = (name: string): string => `  ${name.padEnd(width)}  ${commands[name]?.summary ?? ""}`;
-  const known = (names: readonly string[]): readonly string[] => names.filter((name) => findCommand(name, commands));
-  const grouped = Object.values(GROUPS).flat();
-  const groups = { ...GROUPS, Others: Object.keys(commands).filter((name) => !grouped.includes(name)) };
+  const groups = Map.groupBy(Object.keys(commands), (name) => commands[name]?.group ?? "Programs");
   return [
     `moorage ${version}: private models and tools behind one public server.`,
     `Usage: ${launcher} <command> [flags]`,
-    ...Object.entries(groups)
-      .filter(([, names]) => known(names).length > 0)
-      .map(([title, names]) => `${title}:\n${known(names).map(line).join("\n")}`),
+    ...Array.from(groups, ([title, names]) => `${title}:\n${names.map(line).join("\n")}`),
     `Run '${launcher} <command> --help' for a command's settings.`,
   ].join("\n\n");
 }

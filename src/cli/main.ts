@@ -10,6 +10,10 @@ import { standardStreams } from "./standard-streams.ts";
 
 /** Every program that `moorage` starts. Each is imported on demand, so that a worker does not load the server. */
 const COMMANDS: Commands = {
+  demo: {
+    summary: "Runs a server, workers and a sample model server on this machine.",
+    run: async (argv) => (await import("../demo/program.ts")).runDemo(argv),
+  },
   serve: {
     summary: "Runs the public server.",
     run: async (argv) => (await import("../serve.ts")).runServer(argv),
@@ -31,10 +35,6 @@ const COMMANDS: Commands = {
     },
   },
   ...OPERATOR_COMMANDS,
-  demo: {
-    summary: "Runs a server, workers and a sample model server on this machine.",
-    run: async (argv) => (await import("../demo/program.ts")).runDemo(argv),
-  },
 };
 
 const words = currentWords(process.argv0, process.argv.slice(2), OPERATOR_COMMANDS);

@@ -4,39 +4,48 @@ import type { AdminCommand } from "./admin-command.ts";
 import type { Commands } from "./commands.ts";
 import { standardStreams } from "./standard-streams.ts";
 
+const GROUP = "For operators";
+
 /** What operators do on the command line of a server. The binary of the server has these commands, too. */
 export const OPERATOR_COMMANDS = {
+  keys: {
+    group: GROUP,
+    summary: "Creates, lists, changes, rotates and revokes keys.",
+    run: (argv) => administer(argv, async () => (await import("./keys-command.ts")).KEYS),
+  },
+  "join-token": {
+    group: GROUP,
+    summary: "Creates, lists and revokes the tokens with which workers join.",
+    run: (argv) => administer(argv, async () => (await import("./join-token-command.ts")).JOIN_TOKEN),
+  },
+  tenants: {
+    group: GROUP,
+    summary: "Shows and sets the limits that all keys of a tenant share.",
+    run: (argv) => administer(argv, async () => (await import("./tenants-command.ts")).TENANTS),
+  },
+  usage: {
+    group: GROUP,
+    summary: "Shows usage by key and model.",
+    run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),
+  },
+  audit: {
+    group: GROUP,
+    summary: "Shows what operators did.",
+    run: (argv) => administer(argv, async () => (await import("./audit-command.ts")).AUDIT),
+  },
+  mcp: {
+    group: GROUP,
+    summary: "Shows and exports the calls of MCP servers, and lists and ends the access of programs.",
+    run: (argv) => administer(argv, async () => (await import("./mcp-command.ts")).MCP),
+  },
   backup: {
+    group: GROUP,
     summary: "Copies the server's store to a file, also while the server runs.",
     async run(argv) {
       surviveSignals();
       const { runBackup } = await import("./backup.ts");
       process.exitCode = runBackup({ argv, env: process.env, readFile }, standardStreams());
     },
-  },
-  keys: {
-    summary: "Creates, lists, changes, rotates and revokes keys.",
-    run: (argv) => administer(argv, async () => (await import("./keys-command.ts")).KEYS),
-  },
-  tenants: {
-    summary: "Shows and sets the limits that all keys of a tenant share.",
-    run: (argv) => administer(argv, async () => (await import("./tenants-command.ts")).TENANTS),
-  },
-  "join-token": {
-    summary: "Creates, lists and revokes the tokens with which workers join.",
-    run: (argv) => administer(argv, async () => (await import("./join-token-command.ts")).JOIN_TOKEN),
-  },
-  usage: {
-    summary: "Shows usage by key and model.",
-    run: (argv) => administer(argv, async () => (await import("./usage-command.ts")).USAGE),
-  },
-  mcp: {
-    summary: "Shows and exports the calls of MCP servers, and lists and ends the access of programs.",
-    run: (argv) => administer(argv, async () => (await import("./mcp-command.ts")).MCP),
-  },
-  audit: {
-    summary: "Shows what operators did.",
-    run: (argv) => administer(argv, async () => (await import("./audit-command.ts")).AUDIT),
   },
 } as const satisfies Commands;
 

@@ -1,7 +1,9 @@
 import { basename, join } from "node:path";
 import { clientFiles, PACKAGE_FILES, PACKED_FOLDERS, type PackageFile, packageFile } from "../system/browser-files.ts";
 import { BUNDLE_ENTRY, BUNDLE_FOLDER } from "../system/own-program.ts";
+import { productionPackages } from "./lock.ts";
 import { packageManifest } from "./manifest.ts";
+import { licenseNotices } from "./notices.ts";
 import type { PackedFile } from "./tar.ts";
 
 /** Files that are in the package as they are in the sources. */
@@ -17,6 +19,7 @@ export async function packageFiles(top: string): Promise<readonly PackedFile[]> 
     text("package.json", `${JSON.stringify(packageManifest(), undefined, 2)}\n`),
     // Bun would otherwise read the file of the directory in which the program starts.
     text(`${BUNDLE_FOLDER}/bunfig.toml`, "# Bun reads this file instead of one in the current directory.\n"),
+    text("THIRD-PARTY.txt", licenseNotices(productionPackages(await Bun.file(join(top, "bun.lock")).text()), top)),
     ...(await bundle(top)),
     ...(await browserFiles()),
     ...(await Promise.all(same)),

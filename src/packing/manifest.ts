@@ -15,7 +15,14 @@ const BUNS = [
 ] as const;
 
 /** The folders and files of the package, apart from its package.json. */
-export const PACKAGE_CONTENTS = ["bin", BUNDLE_FOLDER, "CHANGELOG.md", "LICENSE", "README.md"] as const;
+export const PACKAGE_CONTENTS = [
+  "bin",
+  BUNDLE_FOLDER,
+  "CHANGELOG.md",
+  "LICENSE",
+  "README.md",
+  "THIRD-PARTY.txt",
+] as const;
 
 /**
  * Returns the package.json of the npm package. The sources have their own, with the packages that are bundled here, so that

@@ -26,3 +26,17 @@ export function page(request: Request, html: string, status = 200): Response {
     },
   });
 }
+
+/** Answers with JSON that changes with every request, packed for a client that accepts it. */
+export function packedJson(request: Request, value: unknown): Response {
+  const json = JSON.stringify(value);
+  const isPacked = json.length >= MIN_PACKED_CHARS && accepts(request, "gzip");
+  return new Response(isPacked ? Bun.gzipSync(json) : json, {
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      vary: "accept-encoding",
+      ...(isPacked ? { "content-encoding": "gzip" } : {}),
+    },
+  });
+}

@@ -25,6 +25,7 @@ import { detailRoutes } from "./detail-routes.ts";
 import type { LetIn } from "./oidc-routes.ts";
 import type { Overview } from "./overview.ts";
 import { historySchema, serverStateSchema } from "./overview-schema.ts";
+import { packedJson } from "./page.ts";
 import { pageRoutes } from "./page-routes.ts";
 import { Viewpoints } from "./viewpoints.ts";
 
@@ -140,7 +141,7 @@ export function stateRoutes(options: StateOptions): StateApi {
       ({ visit }) => {
         auth.operators.read(visit);
         const history = viewpoints.history(serverNamedBy(visit.request));
-        return Response.json(history, { headers: { "cache-control": "no-store" } });
+        return packedJson(visit.request, history);
       },
       {
         detail: {

@@ -49,7 +49,7 @@ export const relaySettings = {
     variable: "MCP_SERVERS",
     flag: "servers",
     absent: undefined,
-    help: "YAML or JSON file with several MCP servers, for the kind mcp; each gets its own relay.",
+    help: "YAML, JSON or TOML file with several MCP servers, for the kind mcp; each gets its own relay.",
   }),
   mcpOneUrl: unset(
     { schema: parsed((text) => (isId(text) ? text : undefined)), placeholder: "id", accepts: ID_FORM },

@@ -1,12 +1,9 @@
 import type { HelpGroup, ProgramText } from "../settings/render.ts";
-import { KINDS, RELAY_KIND } from "./kinds.ts";
 
 interface WorkerGroup extends HelpGroup {
   /** The kinds that the group concerns; undefined for all. */
   readonly kinds?: readonly string[];
 }
-
-const MODEL_KINDS = [...KINDS.keys()];
 
 /** The flags of the worker as `--help` groups them. Those of no group are listed at the end. */
 export const WORKER_GROUPS: readonly WorkerGroup[] = [
@@ -16,24 +13,24 @@ export const WORKER_GROUPS: readonly WorkerGroup[] = [
   },
   {
     title: "The model server",
-    kinds: MODEL_KINDS,
+    kinds: ["llm", "asr"],
     flags: ["backend", "backend-key", "models", "rename", "max-concurrency"],
   },
   { title: "Language models", kinds: ["llm"], flags: ["embedding-batch-size", "drop-billing-line"] },
   { title: "Speech, if another server does it", kinds: ["asr"], flags: ["asr-backend", "asr-backend-key"] },
   {
     title: "The MCP server",
-    kinds: [RELAY_KIND],
+    kinds: ["mcp"],
     flags: ["url", "transport", "header", "stdio", "shared", "max-sessions", "session-idle"],
   },
   {
     title: "Several MCP servers",
-    kinds: [RELAY_KIND],
+    kinds: ["mcp"],
     flags: ["servers", "one-url", "one-url-only", "tool-search"],
   },
   {
     title: "Who may call the MCP server",
-    kinds: [RELAY_KIND],
+    kinds: ["mcp"],
     flags: ["access", "auth-token", "oauth", "audit-arguments"],
   },
   { title: "Proxies on the way out", flags: ["https-proxy", "http-proxy", "no-proxy"] },

@@ -87,6 +87,10 @@ test("the page of a relay shows its URL, a line for a client, and its tools with
   expect(await page.locator("img").count()).toBe(0);
   expect(page.url()).toEndWith("#mcp/tools");
   await page.getByText("← MCP servers").click();
+  await page.getByRole("button", { name: /^Actions for/ }).click();
+  await page.getByRole("menuitem", { name: "Drain…" }).click();
+  await page.locator("#ask[open] >> text=Drain this worker?").waitFor();
+  await page.locator("#ask button", { hasText: "Cancel" }).click();
   await page.locator("#tab-mcp tbody >> text=open").waitFor();
 });
 

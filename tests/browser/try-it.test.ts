@@ -147,6 +147,8 @@ test("panels without a worker offer nothing but the way to add one", async () =>
     }
     await eventually(() => page.url().includes("#playground?panel=mcp"), "the address names the panel");
   } finally {
+    // Otherwise the page would complain about the end of its stream.
+    await page.goto("about:blank");
     await empty.stop();
   }
 });

@@ -52,13 +52,19 @@ describe("the npm package", () => {
 
   test("contains code, pages and nothing of tests, secrets or this machine", async () => {
     const allowed =
-      /^package\/(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/moorage\.js|lib\/(?:[\w.-]+\.(?:js|toml)|client\/[\w.-]+|vendor\/[\w.-]+))$/;
+      /^package\/(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|THIRD-PARTY\.txt|bin\/moorage\.js|lib\/(?:[\w.-]+\.(?:js|toml)|client\/[\w.-]+|vendor\/[\w.-]+))$/;
     expect([...files.keys()].filter((path) => !allowed.test(path))).toEqual([]);
     const { cwd = "" } = ownCommand();
     for (const [path, file] of files) {
       const isBundle = path.startsWith("package/lib/") && path.endsWith(".js");
       if (isBundle) expect({ path, hasPath: (await file.text()).includes(cwd) }).toEqual({ path, hasPath: false });
     }
+  });
+
+  test("contains the licences of the packages that are bundled", async () => {
+    const notices = await text("THIRD-PARTY.txt");
+    for (const name of Object.keys(manifest.dependencies)) expect(notices).toContain(`\n${name} `);
+    expect(notices).toContain("Permission is hereby granted");
   });
 
   test("starts Bun as the program starts itself, without files of the current directory", async () => {

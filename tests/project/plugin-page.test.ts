@@ -118,6 +118,21 @@ describe("the places outside a plugin's folder", () => {
     ],
     [/^src\/(cli\/mcp-\w+|keys\/key-spec)\.ts$/, "mcp", "operators and keys say what callers of MCP servers may do"],
     [/^views\/client\/(grants|mcp-calls|operator)\.ts$/, "mcp", "operators see these callers on the dashboard"],
+    [
+      /^views\/client\/(catalog|plugin-page|relay-page)\.ts$/,
+      "mcp",
+      "the page of an MCP server is part of its section",
+    ],
+    [
+      /^views\/(add-worker|worker-arrivals)\.tsx$|^views\/client\/(arrival|first-answer|worker-setup)\.ts$/,
+      "*",
+      "people choose what they start, and what a new worker is asked depends on it",
+    ],
+    [
+      /^src\/(join\/(lines|openapi)|service\/intent|cli\/commands)\.ts$/,
+      "*",
+      "the lines that start workers name their kinds, which are the ids of plugins",
+    ],
   ];
   const toPattern = (place: string): RegExp =>
     new RegExp(
@@ -133,19 +148,19 @@ describe("the places outside a plugin's folder", () => {
     return Promise.all(paths.map(async (path) => [path, withoutComments(await read(path))] as const));
   }
 
-  /** The scripts of the panels in a plugin's section, as the module of those sections registers them. */
-  async function panelFiles(id: string): Promise<readonly string[]> {
-    const app = await read("views/client/plugin-page.ts");
-    const html = await (await server.fetch(`/api/state/view/${id}.html`)).text();
+  /** The scripts of the playground's panels, as its module registers them. */
+  async function panelFiles(): Promise<readonly string[]> {
+    const app = await read("views/client/playground-page.ts");
+    const html = await (await server.fetch("/api/state/view/playground.html")).text();
     const components = [...html.matchAll(/x-data="(\w+)"/g)].map(([, name = ""]) => name);
     const creators = components.map(
-      (name) => new RegExp(`alpine\\.data\\("${name}", (\\w+)\\)`).exec(app)?.[1] ?? name,
+      (name) => new RegExp(`alpine\\.data\\("${name}", (\\w+)\\(tools\\)`).exec(app)?.[1] ?? name,
     );
     const imported = creators.map((name) => new RegExp(`import { ${name} } from "\\./([^"]+)"`).exec(app)?.[1] ?? "");
     const scripts = [...new Set(imported.filter((name) => name.startsWith("try-")))];
     return scripts.length === 0
       ? []
-      : ["views/client/plugin-page.ts", ...scripts.map((name) => `views/client/${name}`)];
+      : ["views/client/playground-page.ts", ...scripts.map((name) => `views/client/${name}`)];
   }
 
   test("are six at most", () => {
@@ -162,7 +177,7 @@ describe("the places outside a plugin's folder", () => {
       .filter(([path, code]) => !path.startsWith(`src/plugins/${id}/`) && naming.test(code))
       .map(([path]) => path)
       .filter((path) => !EXCEPTIONS.some(([file, plugin]) => file.test(path) && (plugin === "*" || plugin === id)));
-    const touched = [...new Set([...outside, ...(await panelFiles(id))])];
+    const touched = [...new Set([...outside, ...(await panelFiles())])];
     await server.stop();
     expect(touched).toContain("src/plugins.ts");
     if (KINDS.has(id)) expect(touched).toContain("src/worker/kinds.ts");

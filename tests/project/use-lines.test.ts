@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { keyLines, PROGRAM_IDS, useLines } from "../../views/client/use-lines.ts";
+import { PROGRAM_IDS } from "../../views/client/use-facts.ts";
+import { keyLines, useLines } from "../../views/client/use-lines.ts";
 
 const PAGE = await Bun.file("docs/clients.md").text();
 const lines = useLines({ origin: "https://your-server.example", model: "llama3", use: "chat", hasKeys: true });

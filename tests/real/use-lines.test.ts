@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { SAMPLE_CHAT_MODEL } from "../../src/demo/sample-backend.ts";
-import { type ProgramId, type UseBlock, useLines } from "../../views/client/use-lines.ts";
+import type { ProgramId, UseBlock } from "../../views/client/use-facts.ts";
+import { useLines } from "../../views/client/use-lines.ts";
 import { ANTHROPIC_ANSWER, type EveryApi, startEveryApi } from "../support/every-api.ts";
 import { lacks } from "../support/lacks.ts";
 import {

@@ -12,9 +12,11 @@ export class PastedLines {
   readonly #directory = temporaryDirectory();
   readonly #running: Bun.Subprocess[] = [];
 
-  constructor() {
+  /** `isReal`: whether `npx` is the one of the machine, and downloads what the line names. */
+  constructor(isReal = false) {
     const bin = join(this.#directory.path, "bin");
     mkdirSync(bin);
+    if (isReal) return;
     const npx = join(bin, "npx");
     // `npx -y <tarball> worker llm …`
     writeFileSync(npx, `#!/bin/sh\nshift 2\ncd '${ROOT}' && exec '${process.execPath}' src/cli/main.ts "$@"\n`);

@@ -2,7 +2,6 @@ import type { ClusterState, ServerRow } from "../../src/state/cluster-state.ts";
 import type { ServerState } from "../../src/state/server-state.ts";
 import { Alpine } from "./alpine.js";
 import { badgeOf, detailOf, heardText, linkText, nowText, problemText, summaryOf } from "./cluster.ts";
-import { createCopy } from "./copy.ts";
 import * as format from "./format.ts";
 import { History } from "./history.ts";
 import { registerLater } from "./later.ts";
@@ -11,10 +10,8 @@ import { createOverview } from "./overview.ts";
 import { registerPlots } from "./plots.ts";
 import { chosenInAddress, createPoolStore, follow, type PoolStore } from "./pool-store.ts";
 import { type RouteStore, registerRoute } from "./route.ts";
-import { registerSeen } from "./seen.ts";
 import { ServerRates } from "./server-rates.ts";
 import { registerSparks } from "./sparks.ts";
-import { createTable } from "./tables.ts";
 import { createThemeSwitch } from "./theme-switch.ts";
 import type { LabelOf } from "./verdict.ts";
 
@@ -34,10 +31,7 @@ Alpine.store("operator", createOperator());
 Alpine.magic("format", () => format);
 registerRoute(Alpine);
 Alpine.data("shell", createShell);
-Alpine.data("parts", createParts);
-Alpine.data("table", createTable(pool));
 Alpine.data("theme", createThemeSwitch);
-Alpine.data("copy", createCopy);
 Alpine.data("overview", createOverview(Alpine, pool, history, labelOf));
 Alpine.data("servers", () => ({
   rows: () => pool().servers(),
@@ -59,7 +53,6 @@ Alpine.data("servers", () => ({
 }));
 registerPlots(Alpine, pool, history, minutesShown);
 registerSparks(Alpine, pool, history);
-registerSeen(Alpine);
 registerLater(Alpine, pool);
 Alpine.start();
 follow(pool(), history, rates);
@@ -87,18 +80,5 @@ function createShell() {
     /** Whether the section lists the workers or jobs of one server. */
     isOfOneServer: () => !["overview", "keys", "usage", "add", "use"].includes(route().section),
     skip: () => document.getElementById("main")?.focus(),
-  };
-}
-
-/** Parts of one plugin's section, one shown at a time. */
-function createParts(first: string) {
-  return {
-    part: first,
-    show(name: string): void {
-      this.part = name;
-    },
-    isShown(name: string): boolean {
-      return this.part === name;
-    },
   };
 }

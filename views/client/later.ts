@@ -29,18 +29,27 @@ function load(id: string): Promise<LaterModule> {
  * the section is opened. Most visits to the dashboard look at the overview alone.
  */
 export function registerLater(alpine: AlpineApi, pool: () => PoolStore): void {
+  let common: Promise<void> | undefined;
+  /** Loads what all of these sections have in common, once. */
+  const loadCommon = async (): Promise<void> => {
+    const { register } = await import("./section-parts.ts");
+    register(alpine, pool);
+  };
   alpine.directive("later", (element, { expression: id }, { effect, evaluate }) => {
     let isAsked = false;
     const fill = async (): Promise<void> => {
       try {
         const answer = fetch(`/api/state/view/${id}.html`).then(assertOk);
-        const [{ register }, markup] = await Promise.all([load(id), answer.then((response) => response.text())]);
+        common ??= loadCommon();
+        const markupComing = answer.then((response) => response.text());
+        const [{ register }, markup] = await Promise.all([load(id), markupComing, common]);
         register(alpine, pool);
         // The server has escaped it, as the rest of the page.
         element.innerHTML = markup;
       } catch (error) {
         // The next time that the section is opened asks again.
         isAsked = false;
+        common = undefined;
         element.textContent = messageOf(error);
       }
     };

@@ -27,10 +27,12 @@ export function createRowMenu() {
       opener = button;
       this.subject = Object.isFrozen(subject) ? subject : Object.freeze({ ...subject });
       menu.showPopover();
+      // Keys that are pressed at once are the menu's already.
+      menu.focus();
       // The items that a row does not have are hidden a moment after it is set.
       requestAnimationFrame(() => {
         place(menu, button);
-        itemsOf(menu)[0]?.focus();
+        if (document.activeElement === menu) itemsOf(menu)[0]?.focus();
       });
     },
     /** Called when the menu was opened or closed, by the page or by the browser. */
@@ -60,9 +62,12 @@ export function createRowMenu() {
       event.preventDefault();
       items[next]?.focus();
     },
-    /** Closes the menu after one of its items was chosen. */
+    /** Closes the menu before one of its items acts, so that a dialog gives the focus back to the button. */
     chosen(event: Event): void {
+      if (!(event.target instanceof Element) || event.target.closest("[role=menuitem]") === null) return;
+      const button = opener;
       (event.currentTarget as HTMLElement).hidePopover(); // the menu has the listener
+      button?.focus();
     },
   };
 }

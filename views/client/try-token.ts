@@ -1,5 +1,5 @@
 import { assertOk } from "./answers.ts";
-import { KEY_VARIABLE } from "./use-lines.ts";
+import { KEY_VARIABLE } from "./use-facts.ts";
 
 /** A token is not used in its last seconds, in which it could expire on the way. */
 const MARGIN_MS = 30_000;

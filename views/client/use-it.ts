@@ -3,7 +3,8 @@ import { type MadeKey, makeKey } from "./made-key.ts";
 import { isEmbedding, type ModelRow } from "./model-kinds.ts";
 import type { PoolStore } from "./pool-store.ts";
 import type { RouteStore } from "./route.ts";
-import { keyLines, type Use, type UseBlock, type UseLines, useLines } from "./use-lines.ts";
+import type { Use, UseBlock, UseLines } from "./use-facts.ts";
+import { keyLines, useLines } from "./use-lines.ts";
 
 /** A model that a program can use. */
 interface UsableModel {

@@ -2,66 +2,18 @@
 // No line has a key: each takes it from the variable MOORAGE_KEY, or asks for it where the program has a field of its own.
 
 import { quoted } from "./curl.ts";
-
-/** What a model does. */
-export type Use = "chat" | "embedding" | "speech";
-
-export interface UseFacts {
-  /** The origin at which programs reach the server: `https://moorage.example.com`. */
-  readonly origin: string;
-  readonly model: string;
-  readonly use: Use;
-  /** Whether the server asks for a key. Programs that insist on one get a word that means nothing. */
-  readonly hasKeys: boolean;
-}
-
-/** A text to copy, and where it belongs. */
-export interface UseBlock {
-  /** `Shell`, a file, or the place in the program. */
-  readonly place: string;
-  /** The language of the text, for highlighting in documents; empty for fields. */
-  readonly language: "sh" | "python" | "js" | "toml" | "json" | "yaml" | "";
-  readonly text: string;
-}
-
-/** One program, and how it uses the server. */
-export interface UseLines {
-  readonly id: ProgramId;
-  readonly title: string;
-  readonly blocks: readonly UseBlock[];
-  /** What is typed into fields of the program, in their order. */
-  readonly fields: readonly UseField[];
-  readonly note: string;
-}
-
-export interface UseField {
-  readonly label: string;
-  /** The value; that of the key is empty, because no page shows it. */
-  readonly value: string;
-}
-
-export const PROGRAM_IDS = [
-  "curl",
-  "python",
-  "typescript",
-  "claude-code",
-  "codex",
-  "opencode",
-  "open-webui",
-  "continue",
-  "n8n",
-  "warp",
-  "cursor",
-] as const;
-
-export type ProgramId = (typeof PROGRAM_IDS)[number];
-
-/** The variable from which the lines take the key. */
-export const KEY_VARIABLE = "MOORAGE_KEY";
-/** What programs get that insist on a key where the server asks for none. */
-const NO_KEY = "none";
-
-type Maker = (facts: UseFacts) => Omit<UseLines, "id">;
+import {
+  KEY_VARIABLE,
+  type Maker,
+  NO_KEY,
+  PROGRAM_IDS,
+  type ProgramId,
+  type Use,
+  type UseBlock,
+  type UseFacts,
+  type UseLines,
+} from "./use-facts.ts";
+import { curl, python, typescript } from "./use-scripts.ts";
 
 /** Returns what to paste for each program that can use the model, in the order of `PROGRAM_IDS`. */
 export function useLines(facts: UseFacts): readonly UseLines[] {
@@ -97,87 +49,6 @@ const MAKERS: Readonly<Record<ProgramId, { readonly uses: readonly Use[]; readon
   warp: { uses: ["chat"], make: warp },
   cursor: { uses: ["chat"], make: cursor },
 };
-
-function curl({ origin, model, use, hasKeys }: UseFacts): ReturnType<Maker> {
-  const auth = hasKeys ? ` -H "Authorization: Bearer $${KEY_VARIABLE}"` : "";
-  const json = (path: string, body: object): string =>
-    `curl ${quoted(`${origin}/v1/${path}`)}${auth} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(body))}`;
-  const texts: Readonly<Record<Use, string>> = {
-    chat: json("chat/completions", { model, messages: [{ role: "user", content: "Say hello." }] }),
-    embedding: json("embeddings", { model, input: "a ship in the harbour" }),
-    speech: `curl ${quoted(`${origin}/v1/audio/transcriptions`)}${auth} \\\n  -F ${quoted(`model=${model}`)} -F file=@speech.wav`,
-  };
-  return {
-    title: "curl",
-    blocks: [{ place: "Shell", language: "sh", text: texts[use] }],
-    fields: [],
-    note: use === "speech" ? "speech.wav is the recording, in any form that the model server takes." : "",
-  };
-}
-
-function python({ origin, model, use, hasKeys }: UseFacts): ReturnType<Maker> {
-  const key = hasKeys ? `os.environ["${KEY_VARIABLE}"]` : `"${NO_KEY}"`;
-  const name = JSON.stringify(model);
-  const calls: Readonly<Record<Use, string>> = {
-    chat: `answer = client.chat.completions.create(
-    model=${name},
-    messages=[{"role": "user", "content": "Say hello."}],
-)
-print(answer.choices[0].message.content)`,
-    embedding: `answer = client.embeddings.create(model=${name}, input="a ship in the harbour")
-print(len(answer.data[0].embedding))`,
-    speech: `with open("speech.wav", "rb") as recording:
-    print(client.audio.transcriptions.create(model=${name}, file=recording).text)`,
-  };
-  return {
-    title: "Python",
-    blocks: [
-      { place: "Shell", language: "sh", text: "pip install openai" },
-      {
-        place: "hello.py",
-        language: "python",
-        text: `${hasKeys ? "import os\n\n" : ""}from openai import OpenAI
-
-client = OpenAI(base_url="${origin}/v1", api_key=${key})
-${calls[use]}`,
-      },
-    ],
-    fields: [],
-    note: "",
-  };
-}
-
-function typescript({ origin, model, use, hasKeys }: UseFacts): ReturnType<Maker> {
-  const key = hasKeys ? `process.env.${KEY_VARIABLE}` : `"${NO_KEY}"`;
-  const name = JSON.stringify(model);
-  const calls: Readonly<Record<Use, string>> = {
-    chat: `const answer = await client.chat.completions.create({
-  model: ${name},
-  messages: [{ role: "user", content: "Say hello." }],
-});
-console.log(answer.choices[0].message.content);`,
-    embedding: `const answer = await client.embeddings.create({ model: ${name}, input: "a ship in the harbour" });
-console.log(answer.data[0].embedding.length);`,
-    speech: `const file = createReadStream("speech.wav");
-console.log((await client.audio.transcriptions.create({ model: ${name}, file })).text);`,
-  };
-  return {
-    title: "TypeScript",
-    blocks: [
-      { place: "Shell", language: "sh", text: "npm install openai" },
-      {
-        place: "hello.mjs",
-        language: "js",
-        text: `${use === "speech" ? 'import { createReadStream } from "node:fs";\n' : ""}import OpenAI from "openai";
-
-const client = new OpenAI({ baseURL: "${origin}/v1", apiKey: ${key} });
-${calls[use]}`,
-      },
-    ],
-    fields: [],
-    note: "",
-  };
-}
 
 function claudeCode({ origin, model, hasKeys }: UseFacts): ReturnType<Maker> {
   const name = quoted(model);

@@ -62,7 +62,7 @@ export function ErrorTable({ hasWorker = false }: { readonly hasWorker?: boolean
             <BoundLink
               when="each.job_id || each.request_id"
               to="$store.route.href('jobs', each.job_id || each.request_id || '')"
-              name="'Job of ' + (each.kind || 'this error')"
+              name="'Details of the job ' + (each.kind || '')"
             >
               Details
             </BoundLink>

@@ -2,17 +2,25 @@
 import type { PropsWithChildren } from "@kitajs/html";
 import { bind } from "./bind.ts";
 
-/** The button that opens the menu of a row. `name` is the expression for what the row is about. */
-export function MenuButton({ name = "row.name" }: { readonly name?: string }): string {
+export interface MenuButtonProps {
+  /** The expression for what the row is about. */
+  readonly name?: string;
+  /** The expression for what the menu acts on, and that for its key. */
+  readonly subject?: string;
+  readonly subjectKey?: string;
+}
+
+/** The button that opens the menu of a row. */
+export function MenuButton({ name = "row.name", subject = "row", subjectKey = "row.key" }: MenuButtonProps): string {
   return (
     <button
       type="button"
       class="menu-button"
       aria-haspopup="menu"
-      x-bind:aria-expanded="isMenuOf(row.key) ? 'true' : 'false'"
+      x-bind:aria-expanded={`isMenuOf(${subjectKey}) ? 'true' : 'false'`}
       x-bind:aria-label={`'Actions for ' + ${name}`}
-      x-on:click="openMenu($el, row)"
-      {...bind("x-on:keydown.down.prevent", "openMenu($el, row)")}
+      x-on:click={`openMenu($el, ${subject})`}
+      {...bind("x-on:keydown.down.prevent", `openMenu($el, ${subject})`)}
     >
       <span aria-hidden="true">⋯</span>
     </button>
@@ -26,10 +34,11 @@ export function RowMenu({ label, children }: PropsWithChildren<{ readonly label:
       role="menu"
       class="row-menu"
       popover="auto"
+      tabindex="-1"
       aria-label={label}
       x-on:toggle="toggled($event)"
       x-on:keydown="moved($event)"
-      x-on:click="chosen($event)"
+      {...bind("x-on:click.capture", "chosen($event)")}
     >
       {children as "safe"}
     </div>

@@ -1,8 +1,8 @@
 /** @jsxImportSource @kitajs/html */
 import { Figure, Part, PluginSection } from "../../../views/parts/parts.tsx";
 import { RestrictionTable } from "../../../views/parts/restrictions.tsx";
+import { MenuButton, MenuItem, MenuLine, RowMenu } from "../../../views/parts/row-menu.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
-import { WorkerActions } from "../../../views/parts/worker-actions.tsx";
 import type { Section } from "../../plugin/contract.ts";
 import { CallTable } from "./call-table.tsx";
 import { CatalogPanel, RelayPage } from "./catalog/catalog-view.tsx";
@@ -45,7 +45,10 @@ function Relays(): string {
       ]}
     >
       <Part id="relays">
-        <RelayTable />
+        <div data-menu="" x-data="rowMenu">
+          <RelayTable />
+          <RelayMenu />
+        </div>
         <RestrictionTable plugin="mcp" what="relays" />
       </Part>
       <Part id="catalog">
@@ -90,7 +93,7 @@ function RelayTable(): string {
         { sortBy: "served_total", label: "Served", isNumber: true },
         { sortBy: "failures_total", label: "Failed", isNumber: true },
         { sortBy: "connected_at", label: "Since" },
-        { sortBy: "", label: "Actions", isForAdmins: true },
+        { sortBy: "", label: "Actions" },
       ]}
       empty="No MCP server is connected. “Add a worker” shows the line that connects one."
     >
@@ -144,10 +147,33 @@ function RelayTable(): string {
           x-bind:title="row.connected_at"
         ></span>
       </Cell>
-      <Cell label="Actions" isForAdmins>
-        <WorkerActions plugin="mcp" />
+      <Cell label="Actions" place="menu">
+        <MenuButton
+          subject="{ key: row.id, id: row.id, name: row.name, isDrained: row.operator_drained }"
+          subjectKey="row.id"
+        />
       </Cell>
     </LiveTable>
+  ) as string;
+}
+
+/** The actions on a relay. Those that change something ask for confirmation first. */
+function RelayMenu(): string {
+  const ask = (action: string): string => `$store.operator.ask('${action}', subject.id, subject.name, 'mcp')`;
+  return (
+    <RowMenu label="Actions for an MCP server">
+      <MenuItem label="Open its page" run="$store.route.go('mcp', subject.id)" />
+      <MenuItem
+        label="Call a tool"
+        run="$store.route.go('playground', '', { panel: 'mcp', model: subject.id })"
+        isForAdmins
+      />
+      <MenuLine isForAdmins />
+      <MenuItem label="Drain…" run={ask("drain")} when="!subject.isDrained" isForAdmins />
+      <MenuItem label="Undrain…" run={ask("undrain")} when="subject.isDrained" isForAdmins />
+      <MenuItem label="Disconnect…" run={ask("disconnect")} isForAdmins />
+      <MenuItem label="Block…" run={ask("block")} isForAdmins isDangerous />
+    </RowMenu>
   ) as string;
 }
 

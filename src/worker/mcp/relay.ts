@@ -50,13 +50,12 @@ export function serveRelay(
   // A server behind a proxy may not be reachable, or not even have a known address, from here.
   const isDirect = source.kind === "url" && proxyFor(source.url) === false;
   const reach = isDirect ? new ReachWatch({ url: source.url, health, deps }) : undefined;
-  warnAboutUnused(server, deps.log);
-  if (server.rules !== undefined) {
-    const lists = RULE_LISTS.filter((list) => server.rules?.some((rules) => rules[list] !== undefined)).join(", ");
-    deps.log.info("relay.restricted", {
-      lists,
-      hint: "callers can use only what these lists of the servers file allow",
-    });
+  // Servers without relays of their own have no other place for their warnings.
+  const silent = source.kind === "hub" && source.isOnly ? source.servers : [];
+  for (const each of [server, ...silent]) {
+    const log = each === server ? deps.log : deps.log.with({ server: each.key ?? each.name });
+    warnAboutUnused(each, log);
+    tellOfRules(each, log);
   }
   warnAboutWeakTokens(access, deps.log);
   const served = searchable(source, restricted(server, upstream, { deps }), deps);
@@ -113,6 +112,13 @@ export function serveRelay(
 function warnAboutUnused({ unused }: McpServer, log: Deps["log"]): void {
   if (unused === undefined) return;
   log.warn("fields.ignored", { fields: unused.ignored.join(", "), hint: "these fields mean nothing to a relay" });
+}
+
+/** Tells the owner which lists of the servers file restrict callers. */
+function tellOfRules({ rules }: McpServer, log: Deps["log"]): void {
+  if (rules === undefined) return;
+  const lists = RULE_LISTS.filter((list) => rules.some((each) => each[list] !== undefined)).join(", ");
+  log.info("relay.restricted", { lists, hint: "callers can use only what these lists of the servers file allow" });
 }
 
 function warnAboutWeakTokens(access: Access, log: Deps["log"]): void {

@@ -1,15 +1,13 @@
 import type { Backend } from "../../answering/opening.ts";
 import type { Deps } from "../../system/deps.ts";
 import { guarded } from "./guard.ts";
-import { createInventory, type Inventory } from "./inventory.ts";
+import { createInventory } from "./inventory.ts";
 import type { McpServer } from "./mcp-server.ts";
 import { ruled } from "./ruled/ruled-backend.ts";
 import { compileRules, intersect } from "./rules.ts";
 import { withInventory } from "./serve-inventory.ts";
 
 export interface RestrictedOptions {
-  /** The inventory of the same MCP server, if there is one already. */
-  readonly inventory?: Inventory | undefined;
   readonly deps: Pick<Deps, "clock" | "ids">;
 }
 
@@ -17,10 +15,10 @@ export interface RestrictedOptions {
 export function restricted(
   { access, rules = [], auditArguments = false }: McpServer,
   upstream: Backend,
-  { inventory, deps: { clock, ids } }: RestrictedOptions,
+  { deps: { clock, ids } }: RestrictedOptions,
 ): Backend {
   // Callers of a server with sign-in of its own have accounts there, and the relay has none.
-  const lists = access.kind === "oauth" ? undefined : (inventory ?? createInventory(upstream, clock));
+  const lists = access.kind === "oauth" ? undefined : createInventory(upstream, clock);
   const forAll = intersect(...rules.map(compileRules));
   const backend = ruled(upstream, {
     callers: access.kind === "callers" ? access.callers : undefined,

@@ -38,7 +38,7 @@ async function answer(inventory: Inventory, rules: RuleSet | undefined): Promise
 }
 
 /** Returns what rules leave of an inventory. */
-export function allowedOf(facts: InventoryFacts, rules: RuleSet): InventoryFacts {
+function allowedOf(facts: InventoryFacts, rules: RuleSet): InventoryFacts {
   return {
     ...facts,
     tools: facts.tools.filter((tool) => rules.tool(tool)),

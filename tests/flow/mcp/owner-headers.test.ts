@@ -19,10 +19,10 @@ const INITIALIZE = {
 };
 
 /** Serves the entries of a servers file. Returns the server and what the worker logs. */
-async function serve(entries: object, env: Record<string, string> = {}) {
+async function serve(entries: object, env: Record<string, string> = {}, more: object = {}) {
   const server = new McpServer();
   running.push(server);
-  const readFile = (): string => JSON.stringify({ mcpServers: entries });
+  const readFile = (): string => JSON.stringify({ mcpServers: entries, ...more });
   const { servers, faults } = readServersFile("mcp.json", { env, readFile });
   expect(faults).toEqual([]);
   const log: string[] = [];
@@ -111,4 +111,22 @@ test("fields of a client's file that have no effect are named in the log, and th
     });
   expect(await lineOf("fields.ignored")).toMatchObject({ level: "warn", relay: "g", fields: "timeout, trust" });
   expect(await lineOf("relay.restricted")).toMatchObject({ level: "info", lists: "tools" });
+});
+
+test("so are those of servers that have no relays of their own", async () => {
+  const origin = startUpstream(() => Response.json({}));
+  const g = { httpUrl: `${origin}/mcp`, trust: true, includeTools: ["read"] };
+  const { log } = await serve({ g }, {}, { one_url: { id: "team", only: true } });
+  const linesOf = (event: string): readonly string[] => log.filter((line) => line.includes(`"event":"${event}"`));
+  await eventually(() => linesOf("relay.restricted").length > 0);
+  expect(JSON.parse(linesOf("fields.ignored")[0] ?? "{}")).toMatchObject({
+    level: "warn",
+    server: "g",
+    fields: "trust",
+  });
+  expect(JSON.parse(linesOf("relay.restricted")[0] ?? "{}")).toMatchObject({
+    level: "info",
+    server: "g",
+    lists: "tools",
+  });
 });

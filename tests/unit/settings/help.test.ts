@@ -30,6 +30,11 @@ describe("the groups of --help", () => {
     expect(new Set(grouped).size).toBe(grouped.length);
   });
 
+  test("of the worker name only kinds that exist", () => {
+    const named = new Set(WORKER_GROUPS.flatMap(({ kinds = [] }) => kinds));
+    expect([...named].toSorted()).toEqual([...KIND_NAMES].toSorted());
+  });
+
   test("list what belongs to no group at the end", () => {
     const { server, name } = workerTable("host");
     const text = { name: "p", version: "1", about: "a.", usage: "p", groups: [{ title: "First", flags: ["name"] }] };

@@ -1,5 +1,5 @@
 import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/server";
-import type { Clock } from "../../../system/deps.ts";
+import type { CancelTimer, Clock } from "../../../system/deps.ts";
 import type { RawAnswer } from "./direct/plain-answer.ts";
 
 /**
@@ -17,10 +17,19 @@ export interface WholeAnswer {
   readonly raw?: RawAnswer | undefined;
 }
 
+interface Undecided {
+  readonly decide: (whole: WholeAnswer | undefined) => void;
+  /** When an event stream begins, by `Clock.elapsed`. */
+  readonly until: number;
+}
+
 /** Decides, for each call of a session, whether it is answered by one JSON value or by an event stream. */
 export class AnswerForms {
   readonly #clock: Clock;
-  readonly #undecided = new Map<RequestId, (whole: WholeAnswer | undefined) => void>();
+  /** The calls in the order in which they came, which is that of their times. */
+  readonly #undecided = new Map<RequestId, Undecided>();
+  /** One timer for all calls: most are answered long before it runs. */
+  #stopTimer: CancelTimer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,25 +42,44 @@ export class AnswerForms {
   decide(id: RequestId): Promise<WholeAnswer | undefined> {
     if (this.#undecided.has(id)) return Promise.resolve(undefined);
     const decided = Promise.withResolvers<WholeAnswer | undefined>();
-    const cancelTimer = this.#clock.after(QUIET_MS, () => this.begin(id));
-    this.#undecided.set(id, (whole) => {
-      cancelTimer();
-      this.#undecided.delete(id);
-      decided.resolve(whole);
-    });
+    this.#undecided.set(id, { decide: decided.resolve, until: this.#clock.elapsed() + QUIET_MS });
+    if (!this.#stopTimer) this.#look(QUIET_MS);
     return decided.promise;
+  }
+
+  /** Decides for event streams wherever it is open, since no answer will come any more. */
+  close(): void {
+    this.#stopTimer?.();
+    for (const id of this.#undecided.keys()) this.begin(id);
   }
 
   /** Takes a whole answer. Returns false if the call's event stream has begun, to which the answer then belongs. */
   finish(whole: WholeAnswer): boolean {
     const { id } = whole.message;
-    const settle = id === undefined ? undefined : this.#undecided.get(id);
-    settle?.(whole);
-    return settle !== undefined;
+    return id !== undefined && this.#decide(id, whole);
   }
 
   /** Decides for an event stream, unless the form has been decided. */
   begin(id: RequestId): void {
-    this.#undecided.get(id)?.(undefined);
+    this.#decide(id, undefined);
+  }
+
+  #decide(id: RequestId, whole: WholeAnswer | undefined): boolean {
+    const undecided = this.#undecided.get(id);
+    this.#undecided.delete(id);
+    undecided?.decide(whole);
+    return undecided !== undefined;
+  }
+
+  /** Looks after a while for calls that have waited long enough. */
+  #look(ms: number): void {
+    this.#stopTimer = this.#clock.after(ms, () => {
+      this.#stopTimer = undefined;
+      const now = this.#clock.elapsed();
+      for (const [id, { until }] of this.#undecided) {
+        if (until > now) return this.#look(until - now);
+        this.begin(id);
+      }
+    });
   }
 }

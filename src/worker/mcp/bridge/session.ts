@@ -197,6 +197,7 @@ export class Session {
       .then(() => this.#http.close())
       .then(() => {
         this.#events.forget();
+        this.#forms.close();
         return peerEnded;
       });
     this.#options.onEnded();

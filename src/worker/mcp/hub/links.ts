@@ -17,7 +17,6 @@ export class Links {
   readonly #options: LinksOptions;
   /** The servers that could not be opened, with what cancels their next attempt. */
   readonly #failed = new Map<MemberLink, () => void>();
-  #isReady = false;
 
   constructor(options: LinksOptions) {
     this.#options = options;
@@ -44,12 +43,7 @@ export class Links {
 
   /** Says that the client has finished its handshake. */
   ready(): void {
-    this.#isReady = true;
     for (const link of this.all) link.ready();
-  }
-
-  get isReady(): boolean {
-    return this.#isReady;
   }
 
   async close(): Promise<void> {

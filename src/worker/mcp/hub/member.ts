@@ -132,9 +132,4 @@ export class Member {
     const at = this.#searched.get(method);
     return at !== undefined && this.#clock.elapsed() - at < SEARCHED_MS;
   }
-
-  /** Whether a name that is not known may turn out to be that of a tool or prompt once the server has listed them. */
-  mayHave(exposed: string): boolean {
-    return maybeShortened(exposed);
-  }
 }

@@ -2,7 +2,7 @@ import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 import { isRecord } from "../../../json/parse.ts";
 import { RPC } from "../bridge/rpc-error.ts";
 import type { Member } from "./member.ts";
-import { splitName } from "./names.ts";
+import { maybeShortened, splitName } from "./names.ts";
 import type { Owned, ResourceOwners } from "./owners.ts";
 
 /** What the targets of requests depend on. */
@@ -80,7 +80,7 @@ function byName(
   if (!parts || !member) return notFound;
   const unlisted: Target = { kind: "unlisted", member, method: listedBy };
   const name = member.ownName(exposed, parts.rest);
-  if (name === undefined) return member.mayHave(exposed) ? unlisted : notFound;
+  if (name === undefined) return maybeShortened(exposed) ? unlisted : notFound;
   if (member.server.rules && CONTROL.test(name)) return notFound;
   const isAllowed = what === "tool" ? member.allowsTool(name) : member.server.rules?.prompt(name) !== false;
   if (isAllowed === undefined) return unlisted;

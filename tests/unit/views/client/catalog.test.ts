@@ -1,4 +1,4 @@
-import { afterEach, expect, spyOn, test } from "bun:test";
+import { afterAll, afterEach, expect, spyOn, test } from "bun:test";
 import { createCatalog } from "../../../../views/client/catalog.ts";
 
 const URL = "/api/mcp/catalog";
@@ -13,6 +13,8 @@ const INVENTORY = {
 };
 const fetched = spyOn(globalThis, "fetch");
 afterEach(() => void fetched.mockReset());
+// All files of a run share one `fetch`.
+afterAll(() => fetched.mockRestore());
 
 /** Answers the page's requests from a list of relays, and returns the paths that were asked for. */
 function serve(ids: readonly string[], next: string | null): string[] {

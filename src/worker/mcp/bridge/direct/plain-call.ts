@@ -72,7 +72,8 @@ function writtenIn(bytes: Uint8Array, parameter: Written["parameter"]): Written 
 
 /** Whether a call can be one of a session: calls of revisions without sessions say so in their metadata. */
 export function isOfSession({ message: { params } }: PlainCall): boolean {
-  return Object.keys(params?._meta ?? {}).every((name) => !name.startsWith(RESERVED));
+  const meta = params?._meta;
+  return meta === undefined || !Object.keys(meta).some((name) => name.startsWith(RESERVED));
 }
 
 /** Returns the bytes of a call under the names that its message has now. */

@@ -9,6 +9,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Work } from "../pool/seat.ts";
 import type { Clock } from "../system/deps.ts";
 import type { Session } from "../tunnel/session.ts";
+import type { SessionPool } from "../tunnel/session-source.ts";
 import { isDoctorModel } from "../wire/names.ts";
 import type { EndedJob } from "./ended-job.ts";
 import { type ModelGauges, ModelPasts } from "./model-pasts.ts";
@@ -55,12 +56,23 @@ export class AreaPasts {
     return this.#causes;
   }
 
-  opened(session: Session): void {
-    this.workers.opened(session);
+  /** Returns a receiver of sessions that notes their beginning and end, and passes everything on to the pool. */
+  watch(pool: Pool): SessionPool {
+    return {
+      onOpened: (session) => {
+        this.workers.opened(session);
+        pool.onOpened(session);
+      },
+      onOfferChange: (session) => pool.onOfferChange(session),
+      onClosed: (session, reason) => {
+        // Before its seat is removed.
+        this.#closing(session, reason);
+        pool.onClosed(session);
+      },
+    };
   }
 
-  /** Notes the end of a session. MUST be called before its seat is removed. */
-  closing(session: Session, reason: string): void {
+  #closing(session: Session, reason: string): void {
     const seat = this.#options.pool().seatOf(session.worker.id);
     const state = seat?.session === session ? toWorkerState(seat, momentOf(this.#options.clock)) : undefined;
     this.workers.closed(session, reason, state);

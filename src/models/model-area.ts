@@ -121,17 +121,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
         maxRequestBytes: config.legacyBodyBytes,
         room: new RequestRoom(config.legacyBodyBytes),
       }),
-      pool: {
-        onOpened: (session) => {
-          this.#pasts.opened(session);
-          this.pool.onOpened(session);
-        },
-        onOfferChange: (session) => this.pool.onOfferChange(session),
-        onClosed: (session, reason) => {
-          this.#pasts.closing(session, reason);
-          this.pool.onClosed(session);
-        },
-      },
+      pool: this.#pasts.watch(this.pool),
       isBlocked: (workerId) => this.#restrictions.isBlocked(workerId),
     });
     const isElsewhere = knownElsewhere(options.cluster, options.pluginId);
@@ -149,14 +139,10 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       workers,
       pasts: this.#pasts,
     });
+    const { pool } = this;
     this.details = new AreaDetails({
-      pluginId: options.pluginId,
-      clock: deps.clock,
-      pool: this.pool,
-      ledger: this.#ledger,
-      pasts: this.#pasts,
-      cards: this.#cards,
-      restrictions: () => this.#restrictionStates(),
+      ...{ pluginId: options.pluginId, clock: deps.clock, pool, ledger: this.#ledger },
+      ...{ pasts: this.#pasts, cards: this.#cards, restrictions: () => this.#restricted },
     });
     registerGauges(options.metrics, options.pluginId, this.pool, () => this.#running);
     this.#scheduling = new SchedulerSeries(options.pluginId, options.metrics);
@@ -262,7 +248,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
       cards: this.#cards,
       pasts: this.#pasts.models,
       coldCaches: this.coldCaches,
-      restrictions: this.#restrictionStates(),
+      restrictions: this.#restricted,
       version,
       isDraining: this.#isLeaving,
       startedAt: this.#startedAt,
@@ -271,7 +257,7 @@ export class ModelArea implements Reports, ModelCatalog, JobOperator, Lifecycle 
     return toAreaState(parts, momentOf(deps.clock));
   }
 
-  #restrictionStates(): readonly RestrictionState[] {
+  get #restricted(): readonly RestrictionState[] {
     return this.#restrictions.state((workerId) => this.pool.seatOf(workerId) !== undefined);
   }
 

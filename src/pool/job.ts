@@ -24,6 +24,7 @@ export class Job implements RegisteredJob {
   readonly #pool: Pool;
   readonly #clock: Clock;
   readonly #spec: JobSpec;
+  readonly requestId: string;
   readonly outputForm: JobSpec["outputForm"];
   readonly #sink: JobSink;
   readonly #onReport: (report: JobReport) => void;
@@ -37,7 +38,7 @@ export class Job implements RegisteredJob {
   readonly #tries = new Tries();
   #firstByteMs: number | undefined;
   #status: number | undefined;
-  #bytesOut = 0;
+  bytesOut = 0;
   /** The server's own reason for stopping the worker; undefined if the client gave up. */
   #stopped: Fault | undefined;
   #silence: SilenceWatch | undefined;
@@ -48,6 +49,7 @@ export class Job implements RegisteredJob {
     this.#pool = pool;
     this.#clock = clock;
     this.#spec = spec;
+    this.requestId = spec.requestId;
     this.outputForm = spec.outputForm;
     this.#sink = sink;
     this.#onReport = onReport;
@@ -70,10 +72,6 @@ export class Job implements RegisteredJob {
     return this.#attempt?.claim;
   }
 
-  get requestId(): string {
-    return this.#spec.requestId;
-  }
-
   facts(): JobFacts {
     const now = this.#clock.elapsed();
     const claim = this.isWaiting ? undefined : this.claim;
@@ -89,12 +87,11 @@ export class Job implements RegisteredJob {
       position: this.position,
       ageMs: now - this.#startedAt,
       waitingMs: this.#queueTime.totalMs(now),
-      bytesOut: this.#bytesOut,
+      bytesOut: this.bytesOut,
       firstByteMs: this.#firstByteMs,
       answerStatus: this.#status,
-      failedAttempts: this.#tries.failed,
       attemptMs: this.isWaiting ? undefined : this.#attempt?.times.runningMs,
-      refusals: this.#tries.refusals,
+      ...this.#tries.report,
     };
   }
 
@@ -108,10 +105,6 @@ export class Job implements RegisteredJob {
 
   get model(): string {
     return (this.isWaiting ? undefined : this.claim?.model) ?? this.#spec.model;
-  }
-
-  get bytesOut(): number {
-    return this.#bytesOut;
   }
 
   start(): void {
@@ -188,7 +181,7 @@ export class Job implements RegisteredJob {
         this.#begin(attempt);
         // The sink may have canceled the job at its head.
         if (this.#ended) return;
-        this.#bytesOut += bytes.length;
+        this.bytesOut += bytes.length;
         this.#sink.onData(bytes);
       },
       onEnd: (end) => this.#onExchangeEnd(attempt, end),
@@ -294,15 +287,12 @@ export class Job implements RegisteredJob {
       endUser: this.#spec.endUser,
       end,
       claim: this.claim,
-      attempts: this.#tries.attempts,
-      refusals: this.#tries.refusals,
-      retryReason: this.#tries.retryReason,
-      failedAttempts: this.#tries.failed,
+      ...this.#tries.report,
       lastAttempt: this.#attempt?.times,
       queuedMs: this.#queueTime.totalMs(now),
       firstByteMs: this.#firstByteMs,
       durationMs: now - this.#startedAt,
-      bytesOut: this.#bytesOut,
+      bytesOut: this.bytesOut,
       status: this.#status,
     });
     this.#sink.onEnd(end);

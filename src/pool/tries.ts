@@ -1,4 +1,4 @@
-import type { FailedAttempt } from "./job-spec.ts";
+import type { FailedAttempt, JobReport } from "./job-spec.ts";
 
 /** The most attempts of a job. A request with which three workers were lost is probably the cause. */
 const MAX_ATTEMPTS = 3;
@@ -17,14 +17,14 @@ export class Tries {
   #failed: readonly FailedAttempt[] = [];
   #retryReason: string | undefined;
 
-  /** How many workers got the job, apart from those that refused it because they had no slot. */
-  get attempts(): number {
-    return this.#attempts;
-  }
-
-  /** How many workers had no slot. */
-  get refusals(): number {
-    return this.#refusals;
+  /** The tries so far, as the report of the job has them. */
+  get report(): Pick<JobReport, "attempts" | "refusals" | "retryReason" | "failedAttempts"> {
+    return {
+      attempts: this.#attempts,
+      refusals: this.#refusals,
+      retryReason: this.#retryReason,
+      failedAttempts: this.#failed,
+    };
   }
 
   /** The number of the next try, beginning with 1. */
@@ -40,16 +40,6 @@ export class Tries {
   /** Whether the job must wait before it is sent again, because too many workers had no slot. */
   get mustWait(): boolean {
     return this.#refusals >= MAX_REFUSALS;
-  }
-
-  /** The attempts after which the job was sent elsewhere. */
-  get failed(): readonly FailedAttempt[] {
-    return this.#failed;
-  }
-
-  /** Why the job was last sent elsewhere; undefined if it was not. */
-  get retryReason(): string | undefined {
-    return this.#retryReason;
   }
 
   begin(): void {

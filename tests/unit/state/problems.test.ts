@@ -374,7 +374,12 @@ describe("problems of a pool", () => {
 test("docs/dashboard.md lists every code of a problem", async () => {
   const read = (path: string): Promise<string> => Bun.file(new URL(`../../../${path}`, import.meta.url)).text();
   const sources = await Promise.all(
-    ["src/state/problems-found.ts", "src/state/cluster-problems.ts", "src/models/problems.ts"].map(read),
+    [
+      "src/state/problems-found.ts",
+      "src/state/failure-problems.ts",
+      "src/state/cluster-problems.ts",
+      "src/models/problems.ts",
+    ].map(read),
   );
   const codes = sources.flatMap((source) => [...source.matchAll(/\bcode: "(\w+)"/g)].map(([, code = ""]) => code));
   const rows = (await read("docs/dashboard.md")).split("\n").filter((line) => line.startsWith("| `"));

@@ -1,4 +1,4 @@
-import { launchBrowser, openPage, showPart, signIn } from "../tests/support/browser.ts";
+import { launchBrowser, openPage, signIn } from "../tests/support/browser.ts";
 import { NativeWorker } from "../tests/support/native-worker.ts";
 import { API_KEY, CLIENT_KEY, TestServer } from "../tests/support/test-server.ts";
 import { pictureCluster } from "./screenshots/cluster.ts";
@@ -98,11 +98,10 @@ for (const [name, options, tab] of [
   ["light", { colorScheme: "light" }, "overview"],
   ["dark", { colorScheme: "dark" }, "overview"],
   ["phone", { colorScheme: "dark", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 }, "overview"],
-  ["models", { colorScheme: "light", viewport: { width: 1280, height: 620 } }, "llm"],
+  ["workers", { colorScheme: "light", viewport: { width: 1280, height: 620 } }, "workers"],
 ] as const) {
   const { page, close } = await openPage(browser, options);
   await signIn(page, server.url, tab);
-  if (tab === "llm") await showPart(page, "llm", "Workers");
   await Bun.sleep(2000);
   await page.screenshot({ path: `docs/img/dashboard-${name}.png`, fullPage: name === "light" || name === "dark" });
   await close();

@@ -1,5 +1,6 @@
 import type { App } from "./app/contract.ts";
 import type { Config } from "./config.ts";
+import { opening } from "./system/listen-fault.ts";
 import { reachableHost } from "./system/loopback.ts";
 
 /** A server that accepts connections. */
@@ -15,12 +16,14 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
-/** Opens the listeners. Throws if the port is taken: sessions are in memory, so a second process must not share it. */
+/** Opens the listeners. Throws a `ListenError` if a port is taken: sessions are in memory, so a second process must not share it. */
 export function listen(app: App, config: Config): Listening {
-  app.elysia.listen({ port: config.port, hostname: config.host });
+  opening(config.port, "PORT", () => app.elysia.listen({ port: config.port, hostname: config.host }));
   const { server } = app.elysia;
   if (!server) throw new Error("the listener did not start");
-  const metrics = config.metricsListener && listenForMetrics(app, config.metricsListener);
+  const { metricsListener } = config;
+  const metrics =
+    metricsListener && opening(metricsListener.port, "METRICS_PORT", () => listenForMetrics(app, metricsListener));
   const port = server.port ?? config.port;
   return {
     url: `http://${reachableHost(config.host)}:${port}`,

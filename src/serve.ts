@@ -25,6 +25,7 @@ import type { Deps, Log } from "./system/deps.ts";
 import { fileStamp } from "./system/file-stamp.ts";
 import { systemIds } from "./system/ids.ts";
 import { KeyMask } from "./system/key-mask.ts";
+import { ListenError } from "./system/listen-fault.ts";
 import { createLog } from "./system/log.ts";
 import { createLogWriter, toStdout } from "./system/log-writer.ts";
 import { type OtherSignal, surviveSignals } from "./system/signals.ts";
@@ -92,10 +93,13 @@ async function start(config: Config, remarks: readonly Remark[]): Promise<Starte
   try {
     listening = listen(app, config);
   } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    const { reason, hint } = error.fault;
     log.error("server.listen_failed", {
       host: config.host,
       port: config.port,
-      reason: error instanceof Error ? error.message : String(error),
+      reason,
+      hint,
     });
     process.exit(1);
   }

@@ -4,7 +4,8 @@ import { Empty } from "./empty.tsx";
 import { JobPage } from "./job-page.tsx";
 import { BoundLink } from "./parts/bound-link.tsx";
 import { MenuButton, MenuItem, MenuLine, RowMenu } from "./parts/row-menu.tsx";
-import { Cell, type Column, Listing, RoutedChoice } from "./parts/table.tsx";
+import { Cell, type Column, Listing } from "./parts/table.tsx";
+import { RoutedChoice } from "./parts/table-choices.tsx";
 
 const COLUMNS: readonly Column[] = [
   { sortBy: "kind", label: "Job" },
@@ -133,7 +134,6 @@ function Tools(): string {
             type="button"
             x-on:click={`choose('show', '${value}')`}
             x-bind:aria-pressed={`chosen('show') === '${value}' ? 'true' : 'false'`}
-            safe
           >
             {label}
           </button>

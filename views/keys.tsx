@@ -4,7 +4,8 @@ import { GrantTable } from "./grants.tsx";
 import { KeyDetails, KeyFormDialog, RotateDialog, ShownKeyDialog } from "./key-dialogs.tsx";
 import { LimitBars } from "./limit-bars.tsx";
 import { Part, PluginSection, ProblemLine } from "./parts/parts.tsx";
-import { Cell, Choice, Listing } from "./parts/table.tsx";
+import { Cell, Listing } from "./parts/table.tsx";
+import { Choice } from "./parts/table-choices.tsx";
 import { TenantTable } from "./tenants.tsx";
 
 /** Where a server has keys beside those of its settings: keys that it creates and keeps, only those of a file, or none. */

@@ -3,7 +3,8 @@
 import { Empty } from "./empty.tsx";
 import { ModelPage } from "./model-page.tsx";
 import { BoundLink } from "./parts/bound-link.tsx";
-import { Cell, type Column, Listing, RoutedChoice } from "./parts/table.tsx";
+import { Cell, type Column, Listing } from "./parts/table.tsx";
+import { RoutedChoice } from "./parts/table-choices.tsx";
 import type { WorkerKind } from "./workers.tsx";
 
 const COLUMNS: readonly Column[] = [
@@ -119,7 +120,11 @@ function ModelTable(): string {
         />
       </Cell>
       <Cell label="Use it" place="menu">
-        <BoundLink look="button small" to="$store.route.href('use', '', { model: row.name })" name="'Use it: ' + row.name">
+        <BoundLink
+          look="button small"
+          to="$store.route.href('use', '', { model: row.name })"
+          name="'Use it: ' + row.name"
+        >
           Use it
         </BoundLink>
       </Cell>

@@ -1,5 +1,13 @@
 /** @jsxImportSource @kitajs/html */
-import type { PluginShare } from "./sections.tsx";
+
+/** What one plugin adds to the playground. */
+export interface PluginShare {
+  readonly plugin: string;
+  /** The plugin's work in people's words: `Language models`. */
+  readonly label: string;
+  /** Markup, escaped by the plugin. */
+  readonly render: () => string;
+}
 
 /** The page for trying things out: the panels of all plugins, one at a time. */
 export function Playground({ shares }: { readonly shares: readonly PluginShare[] }): string {

@@ -5,7 +5,7 @@ import { Jobs } from "./jobs.tsx";
 import { Keys, type KeysProps } from "./keys.tsx";
 import { Models } from "./models.tsx";
 import { Overview, type OverviewProps } from "./overview.tsx";
-import { Playground } from "./playground.tsx";
+import { Playground, type PluginShare } from "./playground.tsx";
 import { Usage } from "./usage.tsx";
 import { UseIt } from "./use-it.tsx";
 import { type WorkerKind, Workers } from "./workers.tsx";
@@ -34,15 +34,6 @@ export interface LaterSection {
 export interface SectionPlugin {
   readonly id: string;
   readonly section?: Section | undefined;
-}
-
-/** What one plugin adds to the playground. */
-export interface PluginShare {
-  readonly plugin: string;
-  /** The plugin's work in people's words: `Language models`. */
-  readonly label: string;
-  /** Markup, escaped by the plugin. */
-  readonly render: () => string;
 }
 
 /** What the pages for new workers and programs know of the server. Doors may shut while it runs. */

@@ -66,7 +66,7 @@ export function SignInPage({ assets, problem, keyKind, issuer, to }: SignInProps
                   Show
                 </button>
               </div>
-              <p class="soft" id="key-source" safe>
+              <p class="soft" id="key-source">
                 {SOURCE[keyKind]}
               </p>
               <input type="hidden" name="to" value={to} />

@@ -3,7 +3,8 @@
 import { Empty } from "./empty.tsx";
 import { BoundLink } from "./parts/bound-link.tsx";
 import { MenuButton, MenuItem, MenuLine, RowMenu } from "./parts/row-menu.tsx";
-import { Cell, type Column, Listing, RoutedChoice } from "./parts/table.tsx";
+import { Cell, type Column, Listing } from "./parts/table.tsx";
+import { RoutedChoice } from "./parts/table-choices.tsx";
 import { WorkerPage } from "./worker-page.tsx";
 import { WorkerRestrictions } from "./worker-restrictions.tsx";
 

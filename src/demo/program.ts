@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { createApp } from "../app.ts";
 import { type Config, loadConfig } from "../config.ts";
 import { type Listening, listen } from "../listen.ts";
+import { packageTarball } from "../packing/tarball.ts";
 import { KNOWN_PLUGINS } from "../plugins.ts";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { shutDown } from "../shutdown.ts";
@@ -9,6 +9,7 @@ import { systemClock } from "../system/clock.ts";
 import type { Deps } from "../system/deps.ts";
 import { systemIds } from "../system/ids.ts";
 import { launcherWords } from "../system/launcher.ts";
+import { ListenError } from "../system/listen-fault.ts";
 import { createLog } from "../system/log.ts";
 import { surviveSignals } from "../system/signals.ts";
 import { VERSION } from "../system/version.ts";
@@ -17,6 +18,7 @@ import { llmKind } from "../worker/llm.ts";
 import type { Worker } from "../worker/worker.ts";
 import { parseDemoArgs } from "./args.ts";
 import { guide, type ShownBackend } from "./guide.ts";
+import { type DemoKeys, DemoKeysFault, demoKeysAt, newDemoKeys } from "./keys.ts";
 import { recordingPath } from "./recording.ts";
 import {
   SAMPLE_CHAT_MODEL,
@@ -36,11 +38,14 @@ export async function runDemo(argv: readonly string[]): Promise<void> {
   const request = parseDemoArgs(argv, VERSION);
   switch (request.kind) {
     case "run":
-      await startDemo();
+      await startDemo(keysOf(request.keysFile));
       break;
     case "run cluster":
       // This is loaded on demand, because the demo of one server needs none of it.
       await (await import("./cluster/program.ts")).runClusterDemo(request.servers);
+      break;
+    case "run samples":
+      (await import("./samples.ts")).runSamples(process.env);
       break;
     case "print":
       process.stdout.write(`${request.text}\n`);
@@ -58,7 +63,7 @@ export async function runDemo(argv: readonly string[]): Promise<void> {
  * Starts server, workers and a model server on this machine, connected by real sockets on the loopback. It uses the language
  * models of a real model server if one answers on its usual port; the built-in sample replaces whatever is missing.
  */
-async function startDemo(): Promise<void> {
+async function startDemo(keys: DemoKeys): Promise<void> {
   surviveSignals();
   const deps: Deps = {
     clock: systemClock,
@@ -70,7 +75,7 @@ async function startDemo(): Promise<void> {
       now: Date.now,
     }),
   };
-  const { listening, config, stopServer } = startServer(deps);
+  const { listening, config, stopServer } = startServer(keys, deps);
   const sample = startSampleBackend();
   const backend = await findBackend(listening.url, sample);
   const hasAudio = config.plugins.includes("asr");
@@ -113,24 +118,52 @@ async function startDemo(): Promise<void> {
   process.on("SIGHUP", stop);
 }
 
-function startServer(deps: Deps): { listening: Listening; config: Config; stopServer: () => Promise<void> } {
-  const key = (prefix: string): string => `${prefix}-${randomBytes(9).toString("base64url")}`;
-  const env = {
-    API_KEY: key("demo-api"),
-    CLIENT_KEY: key("demo-worker"),
-    HOST: "127.0.0.1",
-    DRAIN_TIMEOUT: "2s",
-  };
-  const open = (port: string): { listening: Listening; config: Config; stopServer: () => Promise<void> } => {
-    const config = configOf({ ...env, PORT: port });
-    const app = createApp(config, deps);
-    const listening = listen(app, config);
-    return { listening, config, stopServer: () => shutDown(app, listening, config, deps) };
-  };
+/** Returns the keys of the file that was named, else new ones. Ends the process if that file cannot be used. */
+function keysOf(path: string | undefined): DemoKeys {
+  if (path === undefined) return newDemoKeys();
   try {
-    return open(process.env["PORT"] ?? USUAL_PORT);
-  } catch {
-    return open("0"); // The usual port is taken, most likely by llama.cpp, whose default is the same.
+    return demoKeysAt(path);
+  } catch (error) {
+    if (!(error instanceof DemoKeysFault)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(EXIT_CONFIG);
+  }
+}
+
+interface StartedServer {
+  readonly listening: Listening;
+  readonly config: Config;
+  readonly stopServer: () => Promise<void>;
+}
+
+/** Starts the server on the port that is wanted, and on any free one if that is taken. */
+function startServer({ apiKey, clientKey }: DemoKeys, deps: Deps): StartedServer {
+  const env = { API_KEY: apiKey, CLIENT_KEY: clientKey, HOST: "127.0.0.1", DRAIN_TIMEOUT: "2s" };
+  const open = (port: string): StartedServer => {
+    const config = configOf({ ...env, PORT: port });
+    const app = createApp(config, deps, { pack: packageTarball });
+    try {
+      const listening = listen(app, config);
+      return { listening, config, stopServer: () => shutDown(app, listening, config, deps) };
+    } catch (error) {
+      app.close();
+      throw error;
+    }
+  };
+  const wanted = process.env["PORT"] || USUAL_PORT;
+  try {
+    return open(wanted);
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    const { reason, hint, isTaken } = error.fault;
+    if (!isTaken) {
+      process.stderr.write(`The demo does not start: ${reason}${hint === undefined ? "" : `; ${hint}`}.\n`);
+      process.exit(1);
+    }
+    const started = open("0");
+    // The usual port is taken most often by llama.cpp, whose default is the same.
+    process.stdout.write(`Port ${wanted} is taken by another program; using ${started.listening.port}.\n`);
+    return started;
   }
 }
 
@@ -144,7 +177,11 @@ function configOf(env: Readonly<Record<string, string>>): Config {
     knownPlugins: KNOWN_PLUGINS,
     isTerminal: false,
   });
-  if (loaded.kind !== "ready") throw new Error("the demo's settings are not valid");
+  if (loaded.kind !== "ready") {
+    const faults = loaded.kind === "faults" ? loaded.faults : [];
+    process.stderr.write(`The demo does not start:\n${faults.map((fault) => `  - ${fault}\n`).join("")}`);
+    process.exit(EXIT_CONFIG);
+  }
   return loaded.config;
 }
 

@@ -1,6 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { MissingLine, ProblemLine } from "../../views/parts/parts.tsx";
-import { Cell, Choice, Listing } from "../../views/parts/table.tsx";
+import { Cell, Listing } from "../../views/parts/table.tsx";
+import { Choice } from "../../views/parts/table-choices.tsx";
 
 /** A plugin's requests that have ended, or those that have failed. */
 export function PastJobTable({ plugin }: { readonly plugin: string }): string {

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { tokenIdOf } from "../worker/identity.ts";
 import { httpUrl } from "../worker/server-url.ts";
 import { makeDirectory, runCommands, ServiceFault, writePlanned } from "./carry-out.ts";
 import type { InstallRequest } from "./install-args.ts";
 import { toIntent } from "./intent.ts";
-import { isJoined } from "./joined.ts";
+import { joinedFile } from "./joined.ts";
 import type { Placed } from "./placed.ts";
 import { servicePlan } from "./plan.ts";
 import type { ServiceHost } from "./service-host.ts";
@@ -96,10 +97,12 @@ interface Joining {
  */
 async function finishJoining({ settings, intent, write }: Joining, host: ServiceHost): Promise<boolean> {
   const { stateFile, server } = intent;
-  const hasToken = settings.some(([variable]) => variable === "JOIN_TOKEN");
-  if (!hasToken || stateFile === undefined) return true;
+  const token = settings.find(([variable]) => variable === "JOIN_TOKEN")?.[1];
+  if (token === undefined || stateFile === undefined) return true;
+  const by = { server: httpUrl(server), tokenId: tokenIdOf(token) };
   host.out("\nWaiting for the worker to join.\n");
-  for (let waitedMs = 0; !isJoined(stateFile, httpUrl(server)); waitedMs += LOOK_MS) {
+  let joined = joinedFile(stateFile, by);
+  for (let waitedMs = 0; joined === undefined; waitedMs += LOOK_MS) {
     if (waitedMs >= JOIN_MS) {
       host.err(
         "The worker has not joined yet. It goes on trying, and its log says why. The join token stays in its settings until the service is installed again.\n",
@@ -107,10 +110,11 @@ async function finishJoining({ settings, intent, write }: Joining, host: Service
       return false;
     }
     await host.pause(LOOK_MS);
+    joined = joinedFile(stateFile, by);
   }
   const rest = write(settings.filter(([variable]) => variable !== "JOIN_TOKEN"));
   if (rest !== undefined) writePlanned(rest);
-  host.out(`The worker has joined. Its own key is in ${stateFile}, and the join token is no longer in its settings.\n`);
+  host.out(`The worker has joined. Its own key is in ${joined}, and the join token is no longer in its settings.\n`);
   return true;
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { EXIT_CONFIG } from "../settings/read-settings.ts";
 import { loadWorkerSettings, type WorkerSettings, type WorkerSources } from "../worker/args.ts";
 import { identityPath } from "../worker/identity-path.ts";
-import { KIND_NAMES } from "../worker/kinds.ts";
+import { KIND_NAMES, RELAY_KIND } from "../worker/kinds.ts";
 import { helpText } from "./help.ts";
 import { type InstallRequest, USUAL_NAME } from "./install-args.ts";
 import { keptSettings, variablesOfFile } from "./kept-settings.ts";
@@ -45,7 +45,7 @@ export function toIntent({ name, rest }: InstallRequest, placed: Placed, host: S
   const secret = config.mcpServers === undefined ? [] : variablesOfFile(readText(config.mcpServers), host.machine.env);
   const isOfNobody = placed.system === "systemd" && placed.scope === "system" && placed.runAs === undefined;
   const given = new Map(settings);
-  const words = [...host.program.words(placed.places.base), "worker", ...config.kinds];
+  const words = [...host.program.words(placed.places.base), ...config.kinds];
   const [program = "", ...others] = words;
   const needsConfig = placed.system !== "systemd";
   const spec: ServiceSpec = {
@@ -170,7 +170,7 @@ interface Remarked {
 function remarksOn({ isOfNobody, config, placed: { system, scope }, secret }: Remarked): readonly string[] {
   const names = secret.map(([name]) => name).join(", ");
   return [
-    ...(isOfNobody && config.kinds.includes("mcp")
+    ...(isOfNobody && config.kinds.includes(RELAY_KIND)
       ? [
           "the service has a user of its own, which sees no home directories and writes only to its own. For MCP servers that need your files, add --run-as USER.",
         ]

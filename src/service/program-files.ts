@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -99,7 +100,7 @@ async function put(directory: string, version: string, files: ReadonlyMap<string
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, await content.bytes());
   }
-  const before = versionsIn(directory);
+  const current = currentVersion(directory);
   const place = join(directory, version);
   rmSync(place, { recursive: true, force: true });
   renameSync(temporary, place);
@@ -107,15 +108,23 @@ async function put(directory: string, version: string, files: ReadonlyMap<string
   const starter = join(directory, `${STARTER}.tmp`);
   writeFileSync(starter, starterText(version));
   renameSync(starter, join(directory, STARTER));
-  const [previous] = before.filter((each) => each !== version).toReversed();
-  for (const each of before)
-    if (each !== version && each !== previous) rmSync(join(directory, each), { recursive: true, force: true });
+  // The same version again leaves the one before it.
+  if (current === version) return;
+  for (const each of versionsIn(directory))
+    if (each !== version && each !== current) rmSync(join(directory, each), { recursive: true, force: true });
 }
 
-/** The versions in a directory, the oldest first. */
+/** Returns the version in use; undefined before the first one. */
+function currentVersion(directory: string): string | undefined {
+  try {
+    return /"\.\/([^"/]+)\/lib\/moorage\.js"/.exec(readFileSync(join(directory, STARTER), "utf8"))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
 function versionsIn(directory: string): readonly string[] {
-  const names = readdirSync(directory).filter((name) => /^\d/.test(name) && existsSync(join(directory, name, "lib")));
-  return names.toSorted((a, b) => statSync(join(directory, a)).mtimeMs - statSync(join(directory, b)).mtimeMs);
+  return readdirSync(directory).filter((name) => /^\d/.test(name) && existsSync(join(directory, name, "lib")));
 }
 
 function starterText(version: string): string {

@@ -25,7 +25,7 @@ export interface ServiceHost {
   readonly err: (text: string) => void;
   /** The program that a service in this directory starts. */
   readonly program: {
-    /** The words that will start it, once it was placed. */
+    /** The words that will start a worker, before its kinds, once the program was placed. */
     words(directory: string): readonly [string, ...string[]];
     /** Puts it there. Throws a `ProgramFault`. */
     place(directory: string): Promise<void>;

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
+import { basename } from "node:path";
 import { packageTarball } from "../packing/tarball.ts";
 import { launcherWords } from "../system/launcher.ts";
 import { FORM } from "../system/own-program.ts";
@@ -31,9 +32,14 @@ export function systemHost(env: Readonly<Record<string, string | undefined>>): S
     program:
       FORM === "binary"
         ? // It is where its owner has put it, and needs nothing beside it.
-          { words: () => [process.execPath], place: async () => {} }
-        : { words: (directory) => programWords(directory, Bun.version), place },
+          { words: () => binaryWords(process.execPath), place: async () => {} }
+        : { words: (directory) => [...programWords(directory, Bun.version), "worker"], place },
   };
+}
+
+/** A binary that is called as the one of workers was until version 0.1 takes the words of a worker alone. */
+function binaryWords(path: string): readonly [string, ...string[]] {
+  return /^moorage-worker\b/.test(basename(path)) ? [path] : [path, "worker"];
 }
 
 async function place(directory: string): Promise<void> {

@@ -84,6 +84,8 @@ export interface WorkerSettings {
   readonly drainTimeoutMs: number;
   /** Undefined: the kind's own limit. */
   readonly requestTimeoutMs: number | undefined;
+  /** Whether the worker becomes the version of its server. */
+  readonly update: "true" | "false";
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** The file that the log goes to; undefined: standard output. */

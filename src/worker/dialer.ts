@@ -46,6 +46,8 @@ export interface DialerOptions {
   readonly retry: RetryLimits;
   readonly proxyFor: ProxyChoice;
   readonly onRegistered: (workerId: string) => void;
+  /** Called with the version of the server on each link; undefined for one that does not say it. */
+  readonly onServerVersion?: ((version: string | undefined) => void) | undefined;
 }
 
 const OTHER_ID =
@@ -171,6 +173,7 @@ export class Dialer {
         });
         this.announce();
         this.#options.onRegistered(worker_id);
+        this.#options.onServerVersion?.(server_version);
       },
       onTerms: (terms) => logTerms(terms, deps.log),
       onLeaving: (retryAfterMs) => this.#handleLeaving(link, retryAfterMs),

@@ -204,6 +204,6 @@ function readQuietly(file: IdentityFile, log: Log): readonly KeptIdentity[] | un
 }
 
 /** Returns the public part of a join token. */
-function tokenIdOf(token: string): string {
+export function tokenIdOf(token: string): string {
   return /^mj_([0-9a-z]{12})_/.exec(token)?.[1] ?? "";
 }

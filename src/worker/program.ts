@@ -15,6 +15,7 @@ import { loadWorkerSettings, type WorkerSettings } from "./args.ts";
 import { mayPassFetchLimit } from "./fetch-limit.ts";
 import { IdentityFault } from "./identity-file.ts";
 import { KIND_NAMES } from "./kinds.ts";
+import { watchVersion } from "./update/watch-version.ts";
 import { startWorker, type Worker, type WorkerOptions } from "./worker.ts";
 
 /**
@@ -42,7 +43,7 @@ export function runWorker(argv: readonly string[]): void {
     process.stderr.write(`The settings are not valid:\n${loaded.faults.map((fault) => `  - ${fault}\n`).join("")}`);
     process.exit(EXIT_CONFIG);
   }
-  serve(loaded.config, loaded.remarks);
+  serve(loaded.config, loaded.remarks, argv);
 }
 
 async function service(verb: ServiceVerb, argv: readonly string[]): Promise<void> {
@@ -62,7 +63,7 @@ async function doctor(argv: readonly string[]): Promise<void> {
   process.exit(code);
 }
 
-function serve(settings: WorkerSettings, remarks: readonly Remark[]): void {
+function serve(settings: WorkerSettings, remarks: readonly Remark[], argv: readonly string[]): void {
   const writer = createLogWriter(systemClock, openLog(settings));
   process.on("exit", () => writer.flush());
   const log = createLog({
@@ -81,9 +82,19 @@ function serve(settings: WorkerSettings, remarks: readonly Remark[]): void {
   warnAboutFetchLimit(settings, log);
   // Tables and curl lines go to stderr: programs that read the log from stdout expect one JSON value per line.
   const print = (text: string): boolean => process.stderr.write(`\n${text}\n\n`);
-  const worker = start(settings, { clock: systemClock, log, ids: systemIds }, { print, env: process.env });
-
   let stopping = false;
+  // A signal that comes while the worker ends for an update ends the process.
+  const stopForUpdate = async (): Promise<void> => {
+    await worker.stop();
+    if (stopping) await new Promise<never>(() => {});
+  };
+  const versions = watchVersion(settings, log, argv, { stop: stopForUpdate, flush: () => writer.flush() });
+  const worker = start(
+    settings,
+    { clock: systemClock, log, ids: systemIds },
+    { print, env: process.env, onServerVersion: (version) => versions.handle(version) },
+  );
+
   const stop = (signal: string): void => {
     // A second signal means that the operator does not want to wait for running jobs.
     if (stopping) process.exit(1);

@@ -73,3 +73,15 @@ export const headerLines: Kind<readonly (readonly [string, string])[]> = {
   accepts: "headers in the form 'Name: value', comma separated",
   isList: true,
 };
+
+/** Whether something is done. The flag alone switches it on. */
+export const onOff: Kind<"true" | "false"> = {
+  schema: parsed((text) => {
+    if (text === "true" || text === "1") return "true";
+    return text === "false" || text === "0" ? "false" : undefined;
+  }),
+  placeholder: "true|false",
+  accepts: "true or false, or 1 or 0",
+  isNumeric: true,
+  isSwitch: true,
+};

@@ -1,11 +1,16 @@
-import type { WorkerSettings } from "./args.ts";
-import type { BackendState } from "./watch.ts";
-
 /** How many jobs a worker takes at once, and why. */
 export interface ChosenSlots {
   readonly slots: number;
   /** For people: `the model server says so`. */
   readonly reason: string;
+}
+
+/** What a backend says about how many jobs it works on at once. */
+export interface StatedByBackend {
+  readonly slots: number | undefined;
+  /** Where that number is from, for people; absent if the backend states it. */
+  readonly slotsFrom?: string | undefined;
+  readonly family: string | undefined;
 }
 
 /** Jobs at once where neither the operator nor the backend says how many. */
@@ -25,8 +30,8 @@ const BY_FAMILY: Readonly<Record<string, ChosenSlots>> = {
 
 /** Chooses how many jobs the worker takes at once while its backend is up: the operator's word counts, then the backend's. */
 export function chooseSlots(
-  { maxConcurrency }: Pick<WorkerSettings, "maxConcurrency">,
-  { slots, slotsFrom, family }: Pick<BackendState, "slots" | "slotsFrom" | "family">,
+  { maxConcurrency }: { readonly maxConcurrency: number | undefined },
+  { slots, slotsFrom, family }: StatedByBackend,
 ): ChosenSlots {
   if (maxConcurrency !== undefined)
     return { slots: maxConcurrency, reason: "--max-concurrency (MAX_CONCURRENCY) says so" };

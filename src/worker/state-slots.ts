@@ -28,7 +28,7 @@ export interface TakenState {
 }
 
 /** The most workers on one machine that keep their state for one server. */
-const MAX_SLOTS = 32;
+export const MAX_SLOTS = 32;
 
 /**
  * Takes the file of this worker among those for its server, of which each running worker has one. It is the one that a worker
@@ -76,7 +76,8 @@ function ranked(options: SlotOptions): readonly string[] {
   return places.sort((one, other) => one.rank - other.rank).map(({ path }) => path);
 }
 
-function slotPath(path: string, number: number): string {
+/** Returns the path of one of the files, from 1. */
+export function slotPath(path: string, number: number): string {
   return number === 1 ? path : path.replace(/(\.json)?$/, `-${number}$1`);
 }
 

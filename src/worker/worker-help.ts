@@ -9,7 +9,7 @@ interface WorkerGroup extends HelpGroup {
 export const WORKER_GROUPS: readonly WorkerGroup[] = [
   {
     title: "The server and this worker",
-    flags: ["config", "server", "join", "client-key", "name", "id", "state-file"],
+    flags: ["config", "server", "join", "client-key", "name", "id", "state-file", "update"],
   },
   {
     title: "The model server",

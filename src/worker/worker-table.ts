@@ -15,7 +15,7 @@ import { setting, unset } from "../settings/setting.ts";
 import { ID_FORM, isId, isModelId, MAX_TEXT_CHARS } from "../wire/names.ts";
 import { relaySettings } from "./relay-settings.ts";
 import { parseBackendUrl, parseServerUrl } from "./server-url.ts";
-import { clientKeys, joinToken, proxyUrl, renameList } from "./setting-kinds.ts";
+import { clientKeys, joinToken, onOff, proxyUrl, renameList } from "./setting-kinds.ts";
 
 /** Every setting of the worker program, in the order of the reference. Variables are named as in existing deployments. */
 export function workerTable(hostname: string) {
@@ -196,6 +196,11 @@ export function workerTable(hostname: string) {
       absent: undefined,
       says: "the server's limit",
       help: "Longest time that the backend may stay silent on one job. The server's limit ends the job sooner if it is shorter.",
+    }),
+    update: setting(onOff, {
+      variable: "UPDATE",
+      default: "false",
+      help: "Whether the worker becomes the version of its server if that has another one: it fetches the package from /join of the server and starts it in its own place. Only over https, or from this machine.",
     }),
     logLevel: setting(logLevel, {
       variable: "LOG_LEVEL",

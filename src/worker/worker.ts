@@ -34,6 +34,8 @@ export interface WorkerOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Returns a number in [0, 1). */
   readonly random?: () => number;
+  /** Called with the version of the server on each link; undefined for one that does not say it. */
+  readonly onServerVersion?: (version: string | undefined) => void;
 }
 
 /** A running worker. */
@@ -115,8 +117,8 @@ function relayIdIn(kept: KeptId, { id, name }: McpServer, { relays }: WorkerSett
 }
 
 function toRelayOptions(options: WorkerOptions, proxyFor: ProxyChoice): RelayOptions {
-  const { print = () => {}, random = Math.random, retry } = options;
-  return { print, random, retry, proxyFor };
+  const { print = () => {}, random = Math.random, retry, onServerVersion } = options;
+  return { print, random, retry, proxyFor, onServerVersion };
 }
 
 interface RunningKind {
@@ -209,6 +211,7 @@ function serveKind(
     random: options.random ?? Math.random,
     retry: options.retry ?? RETRY_LIMITS,
     proxyFor,
+    onServerVersion: options.onServerVersion,
     onRegistered: (workerId) => {
       registered.resolve(workerId);
       printExample();

@@ -66,12 +66,12 @@ describe("the page of a server in a cluster", () => {
     await row(page, "b").locator("text=fra").waitFor();
     await row(page, "b").locator("text=direct, 0.4 ms").waitFor();
     expect(await row(page, "b").locator("meter").getAttribute("aria-label")).toBe("3 of 8 slots in use");
-    const tile = page.locator(".tile", { hasText: "Slots in use" });
+    const tile = page.locator(".tile", { hasText: "Language models" });
     await tile.locator("text=12").waitFor();
     cluster.peer("b", { status: "gone" });
     await row(page, "b").locator("text=lost").waitFor();
     await page.waitForSelector(".problems >> text=Server b is gone without a goodbye.");
-    await tile.locator(".of", { hasText: "4" }).waitFor();
+    await tile.locator("text=/ 4 slots/").waitFor();
   });
 
   test("lists the workers of the server that is chosen, which stays chosen after a reload", async () => {
@@ -88,7 +88,7 @@ describe("the page of a server in a cluster", () => {
     await page.locator("#tab-workers tbody tr", { hasText: "cellar gpu" }).first().waitFor();
     await page.waitForSelector("text=jobs of server b, as received by server a");
     expect(await page.locator("#tab-workers tbody tr", { hasText: "attic gpu" }).count()).toBe(0);
-    expect(page.url()).toContain("?server=b#llm");
+    expect(page.url()).toContain("?server=b#workers");
     await page.reload();
     await page.waitForSelector(".link.live");
     expect(await page.inputValue("#server")).toBe("b");
@@ -205,7 +205,7 @@ test("the servers can be read by screen readers, in both themes, and fit on a ph
     const page = await pages.openTab(server.url, "overview", { colorScheme, viewport: { width, height: 844 } });
     await row(page, "d").waitFor();
     await page.evaluate(AXE);
-    for (const tab of ["overview", "llm"]) {
+    for (const tab of ["overview", "workers"]) {
       await page.click(`header a[href="#${tab}"]`);
       await painted(page);
       const { violations } = (await page.evaluate("axe.run()")) as { violations: { impact: string; id: string }[] }; // Axe's own shape.

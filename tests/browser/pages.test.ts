@@ -94,7 +94,10 @@ test.each([
   for (const hash of [...places, "#models/m", `#jobs/${encodeURIComponent(jobs.data[0]?.job_id ?? "")}`]) {
     await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
     const isDetail = hash.includes("/");
-    await page.locator(isDetail ? ".detail-body:visible h2" : ".dense:visible tbody tr").first().waitFor();
+    await page
+      .locator(isDetail ? ".detail-body:visible h2" : ".dense:visible tbody tr")
+      .first()
+      .waitFor();
     await painted(page);
     const { violations } = (await page.evaluate("axe.run()")) as { violations: readonly Violation[] }; // Axe's own shape.
     const serious = violations

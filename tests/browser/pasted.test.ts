@@ -95,7 +95,7 @@ test("every command on every page is one that runs as pasted", async () => {
   for (const [hash, step] of PLACES) {
     const section = /^#([^/?]+)/.exec(hash)?.[1];
     await page.goto(`${server.url}/state${hash}`);
-    await page.locator(`#tab-${section} h2:visible, #tab-overview .tile:visible`).first().waitFor();
+    await page.locator(`#tab-${section} :is(h2, table):visible, #tab-overview .tile:visible`).first().waitFor();
     await step?.(page);
     const codes = page.locator(`#tab-${section} .command code, #tab-${section} .curl code`);
     if (section !== undefined && ["use", "add", "playground"].includes(section))

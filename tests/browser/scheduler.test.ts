@@ -56,12 +56,12 @@ test("the overview lists who waits and who is served, and a full pool beside an 
   expect(await rows.count()).toBe(2);
   const first = (await rows.first().textContent()) ?? "";
   expect(first).toContain("api-key:1");
-  expect(first).toContain("llm · normal");
+  expect(first).toContain("Language models · normal");
   expect(await rows.first().locator("td").first().textContent()).toContain("2");
   expect(await rows.nth(1).textContent()).toContain("api-key:2");
-  await page.locator(".pools meter[aria-label='1 of 5 slots of llm in use']").waitFor();
-  await page.locator(".pools meter[aria-label='0 of 4 slots of asr in use']").waitFor();
-  await page.locator(".tile", { hasText: "Waiting" }).locator("text=llm: 3 of 100 places taken").waitFor();
+  await page.locator(".tile.pool meter[aria-label='1 of 5 slots of Language models in use']").waitFor();
+  await page.locator(".tile.pool meter[aria-label='0 of 4 slots of Speech to text in use']").waitFor();
+  await page.locator(".tile.pool").locator("text=3 of 100 queue places taken").waitFor();
   await page.locator(".problems", { hasText: "'broken box' gets no requests for 'n': it failed too often." }).waitFor();
 });
 

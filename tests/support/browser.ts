@@ -62,7 +62,8 @@ export async function signIn(page: Page, url: string, tab = "overview"): Promise
   await page.goto(`${url}/state`);
   await page.fill("#key", API_KEY);
   await page.click("button[type=submit]");
-  await page.waitForSelector(".link.live");
+  // Phones show a lamp without the word.
+  await page.waitForSelector(".link.live", { state: "attached" });
   if (tab !== "overview") await showSection(page, tab);
 }
 

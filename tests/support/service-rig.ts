@@ -63,7 +63,7 @@ export class ServiceRig {
       err: (text) => {
         this.err += text;
       },
-      program: { words: (base) => [join(base, "bun"), join(base, "current.js")], place: async () => {} },
+      program: { words: (base) => [join(base, "bun"), join(base, "current.js"), "worker"], place: async () => {} },
       ...change,
     });
   }

@@ -50,6 +50,7 @@ export function workerSettings(overrides: Partial<WorkerSettings> & { readonly s
     watchIntervalMs: 60_000,
     drainTimeoutMs: 5000,
     requestTimeoutMs: 30_000,
+    update: "false",
     logLevel: "info",
     logFormat: "json",
     logFile: undefined,

@@ -76,7 +76,7 @@ export function argsOf(setup: Setup): readonly string[] {
   return ["--id", setup.id.trim(), ...reach, "--access", setup.access];
 }
 
-const ID = /^[A-Za-z0-9._:@-]{1,128}$/;
+const ID = /^[\w.:@-]{1,128}$/;
 
 /** Says what is wrong with the fields; empty if the worker would take them. */
 export function problemOf(setup: Setup): string {

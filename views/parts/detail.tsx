@@ -1,6 +1,6 @@
 /** @jsxImportSource @kitajs/html */
 
-import type { PropsWithChildren } from "@kitajs/html";
+import { escapeHtml, type PropsWithChildren } from "@kitajs/html";
 import { bind } from "./bind.ts";
 import { BoundLink } from "./bound-link.tsx";
 import { CopyButton } from "./copy-button.tsx";
@@ -39,7 +39,7 @@ export function Detail({
       {...bind(`x-seen:${everyS}`, "load()")}
     >
       <nav class="crumbs" aria-label="Breadcrumb">
-        <BoundLink to="backHref()">{`← ${label}`}</BoundLink>
+        <BoundLink to="backHref()">{escapeHtml(`← ${label}`)}</BoundLink>
       </nav>
       <p class="soft" role="status" x-show="isWaiting()">
         Loading…

@@ -1,6 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { MissingLine, ProblemLine } from "../../../views/parts/parts.tsx";
-import { Cell, Choice, Listing } from "../../../views/parts/table.tsx";
+import { Cell, Listing } from "../../../views/parts/table.tsx";
+import { Choice } from "../../../views/parts/table-choices.tsx";
 
 /** The newest calls of tools, prompts and resources that match what the viewer looks for. */
 export function CallTable(): string {

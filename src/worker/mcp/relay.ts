@@ -30,6 +30,8 @@ export interface RelayOptions {
   readonly keys?: () => LinkKeys | undefined;
   /** The id of a relay for which the operator chose none. Absent: the server makes one. */
   readonly ownId?: OwnId | undefined;
+  /** See `DialerOptions`. */
+  readonly onServerVersion?: ((version: string | undefined) => void) | undefined;
 }
 
 /** The limit of calls at once: far above the server's own limit per relay. */
@@ -43,7 +45,7 @@ export function serveRelay(
   { upstream, health }: Served,
   settings: WorkerSettings,
   deps: Deps,
-  { print, random, retry = RETRY_LIMITS, proxyFor, keys, ownId }: RelayOptions,
+  { print, random, retry = RETRY_LIMITS, proxyFor, keys, ownId, onServerVersion }: RelayOptions,
 ): { readonly registered: Promise<string>; stop(): Promise<void> } {
   const { name, id, isIdMade = false, source, access } = server;
   const registered = Promise.withResolvers<string>();
@@ -88,6 +90,7 @@ export function serveRelay(
     random,
     retry,
     proxyFor,
+    onServerVersion,
     onRegistered: (given) => {
       registered.resolve(given);
       if (isPrinted) return;

@@ -60,7 +60,7 @@ test("moorage backup says how it is called, and exits with the code of invalid s
 
 test("moorage demo refuses an argument, and exits with the code of invalid settings", async () => {
   const { out, err, code } = await moorage("demo", "--prot=1");
-  expect(err).toContain("takes no arguments");
+  expect(err).toContain("Run 'moorage demo --help'");
   expect({ out, code }).toEqual({ out: "", code: 78 });
 });
 

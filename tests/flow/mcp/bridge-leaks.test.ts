@@ -53,7 +53,7 @@ test("1,000 opened and dropped sessions leave no process, open file, session or 
   await wave(1);
   const before = { files: openFiles(), heap: heapBytes() };
   for (let at = 0; at < SESSION_COUNT / WAVE; at += 1) await wave(at);
-  await eventually(() => openFiles() <= before.files, "no file is open");
+  await eventually(() => openFiles() <= before.files, "no file is open", 30_000);
   // 2 KiB a session would be a leak. What streams held in buffers takes several collections to be given back.
   await eventually(() => heapBytes() - before.heap < SESSION_COUNT * 2048, "the memory is free again");
   await bridge.close();

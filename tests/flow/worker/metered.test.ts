@@ -20,6 +20,8 @@ afterEach(() => rig.stop());
 async function serve(answer: (body: string) => Response, owner = "sglang"): Promise<ServerLink> {
   const models = (): Response => Response.json({ object: "list", data: [{ id: "m", owned_by: owner }] });
   return rig.serveFamily(models, async (request) => {
+    // The worker asks a server of this family for its number of slots.
+    if (request.method === "GET") return new Response(null, { status: 404 });
     const body = await request.text();
     bodies.push(body);
     return answer(body);

@@ -5,8 +5,8 @@ const parse = (...argv: string[]) => parseDemoArgs(argv, "1.2.3");
 
 describe("the demo's command line", () => {
   test("starts one server without an argument", () => {
-    expect(parse()).toEqual({ kind: "run" });
-    expect(parse("--servers", "1")).toEqual({ kind: "run" });
+    expect(parse()).toEqual({ kind: "run", keysFile: undefined });
+    expect(parse("--servers", "1")).toEqual({ kind: "run", keysFile: undefined });
   });
 
   test.each([[["--servers", "3"]], [["--servers=3"]]])("starts a cluster for %j", (argv) => {
@@ -28,6 +28,25 @@ describe("the demo's command line", () => {
       expect(JSON.stringify(request)).not.toContain("secret");
     },
   );
+
+  test("keeps its keys in a file that is named", () => {
+    expect(parse("--keys", "demo.env")).toEqual({ kind: "run", keysFile: "demo.env" });
+    expect(parse("--keys=demo.env")).toEqual({ kind: "run", keysFile: "demo.env" });
+  });
+
+  test("starts the samples alone", () => {
+    expect(parse("--sample-only")).toEqual({ kind: "run samples" });
+  });
+
+  test.each([
+    [["--keys"]],
+    [["--keys="]],
+    [["--keys", "--sample-only"]],
+    [["--sample-only", "--servers", "3"]],
+    [["--keys", "a", "--servers", "3"]],
+  ])("refuses %j", (argv) => {
+    expect(parse(...argv).kind).toBe("fault");
+  });
 
   test("prints its help and its version", () => {
     expect(parse("--servers", "3", "--help")).toMatchObject({

@@ -33,7 +33,7 @@ test("the document lists every route but the files of its pages and second notat
       return paths[shown]?.[method.toLowerCase()] === undefined;
     })
     .map(({ method, path }) => `${method} ${path}`)
-    .filter((route) => !/^GET \/(?:api\/client|state\/assets)/.test(route));
+    .filter((route) => !/^GET \/(?:api\/client|state\/assets|favicon\.ico$|robots\.txt$)/.test(route));
   expect(unlisted.toSorted()).toEqual(
     [
       // Methods that MCP and OAuth do not have, which are answered with an error.

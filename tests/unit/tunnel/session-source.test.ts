@@ -56,8 +56,8 @@ describe("an area of model workers on a source without sockets", () => {
   }
 
   test("asks for one intake, under its plugin's name", () => {
-    const { intake, area } = setUpModels();
-    expect(intake.options).toMatchObject({ pluginId: "llm", pool: area.pool });
+    const { intake } = setUpModels();
+    expect(intake.options).toMatchObject({ pluginId: "llm" });
   });
 
   test("serves jobs through the sessions that it gets", () => {

@@ -77,6 +77,7 @@ const CASES: readonly (readonly [keyof WorkerSettings, string, string, string, u
   ["watchIntervalMs", "MODEL_POLL_INTERVAL", "watch-interval", "1m", 60_000],
   ["drainTimeoutMs", "DRAIN_TIMEOUT", "drain-timeout", "0", 0],
   ["requestTimeoutMs", "REQUEST_TIMEOUT", "request-timeout", "90", 90_000],
+  ["update", "UPDATE", "update", "true", "true"],
   ["logLevel", "LOG_LEVEL", "log-level", "warn", "warn"],
   ["logFormat", "LOG_FORMAT", "log-format", "pretty", "pretty"],
   ["logFile", "LOG_FILE", "log-file", "worker.log", "worker.log"],
@@ -90,7 +91,8 @@ describe("every setting", () => {
   test.each(CASES)("%s comes from %s, --%s and its YAML key", (key, variable, flag, text, value) => {
     expect<unknown>(settingsOf()[key]).not.toEqual(value);
     expect<unknown>(settingsOf({ env: { [variable]: text } })[key]).toEqual(value);
-    expect<unknown>(settingsOf({ argv: ["llm", `--${flag}`, text] })[key]).toEqual(value);
+    const given = key === "update" ? [`--${flag}`] : [`--${flag}`, text];
+    expect<unknown>(settingsOf({ argv: ["llm", ...given] })[key]).toEqual(value);
     expect<unknown>(settingsOf({ argv: [`--${flag}=${text}`, "llm"] })[key]).toEqual(value);
     const readFile = () => `${variable.toLowerCase()}: ${JSON.stringify(text)}`;
     expect<unknown>(settingsOf({ env: { CONFIG_FILE: "/w.yaml" }, readFile })[key]).toEqual(value);
@@ -105,6 +107,7 @@ describe("every setting", () => {
       joinToken: undefined,
       stateFile: identityPath({ stateFile: undefined, server: "http://127.0.0.1:8080", id: undefined }, HERE),
       isStateFileNamed: false,
+      update: "false",
       name: "box",
       id: undefined,
       backend: undefined,
@@ -295,7 +298,8 @@ describe("the worker's texts", () => {
   test("list every flag and kind for --help, without any kind given", () => {
     const help = load({ argv: ["--help"] });
     const text = help.kind === "print" ? help.text : "";
-    for (const each of [CONFIG_FILE, ...Object.values(table)]) expect(text).toContain(`\n  --${each.flag} <`);
+    for (const each of [CONFIG_FILE, ...Object.values(table)])
+      expect(text).toMatch(new RegExp(`\n  --${each.flag}(?: <|\n)`));
     expect(text).toContain("moorage worker llm|asr|mcp");
     expect(load({ argv: ["--version"] })).toEqual({ kind: "print", text: "moorage worker 9.8.7" });
   });

@@ -19,6 +19,7 @@ import { ParamHeaders } from "../bridge/param-headers.ts";
 import type { Peer, PeerEvents, PeerSource } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
 import { DirectPosts, type Sent } from "./direct-posts.ts";
+import { isGone, reasonOf } from "./http-failures.ts";
 
 /** The most messages that the server has not taken yet. */
 const MAX_UNTAKEN = 1000;
@@ -26,8 +27,6 @@ const MAX_UNTAKEN = 1000;
 const HOLD_MS = 3000;
 /** How long the server may take to end a session. */
 const LEAVE_MS = 2000;
-/** The most characters of a server's own words in an error about it. */
-const MAX_REASON_CHARS = 200;
 
 const RECONNECTION = {
   initialReconnectionDelay: 1000,
@@ -290,13 +289,3 @@ interface OpenRequest {
 }
 
 type SendOptions = NonNullable<Parameters<StreamableHTTPClientTransport["send"]>[1]>;
-
-function isGone(error: unknown): boolean {
-  return error instanceof SdkHttpError && error.data?.status === 404;
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof SdkHttpError && error.data?.status !== undefined)
-    return `it answered with status ${error.data.status}`;
-  return error instanceof Error ? error.message.slice(0, MAX_REASON_CHARS) : "it could not be reached";
-}

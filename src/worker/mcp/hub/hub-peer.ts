@@ -11,10 +11,10 @@ import type { PlainCall } from "../bridge/direct/plain-call.ts";
 import { isRequest, isResponse } from "../bridge/message-kinds.ts";
 import type { Peer, PeerEvents } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
+import { askAll } from "./ask-all.ts";
 import { AskedBack } from "./asked-back.ts";
 import { sameDialect } from "./dialect.ts";
 import { exposedAnswer, exposedNotification } from "./exposed.ts";
-import { gather } from "./gather.ts";
 import type { Deliver, MemberLink } from "./link.ts";
 import { Links } from "./links.ts";
 import { Listening } from "./listening.ts";
@@ -216,24 +216,9 @@ export class HubPeer implements Peer {
 
   /** Asks all servers that are open; the others hear of it once they are. */
   #askAll(request: JSONRPCRequest, capability: string): void {
-    const members = this.#hub.members.filter(
-      (member) => this.#links.of(member).isOpen && member.facts?.capabilities[capability] !== undefined,
-    );
-    const questions = members.map((member) => ({
-      member,
-      ask: (take: (answer: JSONRPCResponse) => void) =>
-        this.#links.of(member).ask(request, (message) => {
-          if (!("method" in message)) take(message);
-        }),
-    }));
-    const cancel = gather(questions, {
-      clock: this.#hub.clock,
-      onDone: (answers) => {
-        const all = [...answers.values()];
-        const good = all.find((answer) => resultOf(answer) !== undefined);
-        this.#finish({ ...(good ?? all[0] ?? { jsonrpc: "2.0", result: {} }), id: request.id });
-      },
-    });
+    const open = this.#hub.members.map((member) => this.#links.of(member)).filter((link) => link.isOpen);
+    const links = open.filter(({ member }) => member.facts?.capabilities[capability] !== undefined);
+    const cancel = askAll(links, request, { clock: this.#hub.clock, onDone: (answer) => this.#finish(answer) });
     this.#begin(request.id, cancel);
   }
 

@@ -159,7 +159,7 @@ describe("a proxy that closes idle connections", () => {
       headers: { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" },
       body: JSON.stringify({ model: "m", stream: true, messages: [] }),
     });
-    expect(answer.then((response) => response.text())).rejects.toThrow();
+    await expect(answer.then((response) => response.text())).rejects.toThrow();
     await worker.reset();
   }, 30_000);
 });

@@ -24,6 +24,6 @@ test("a failure to make the package is not kept", async () => {
     if (times === 1) throw new Error("no room");
     return TARBALL;
   });
-  expect(tarball()).rejects.toThrow("no room");
+  await expect(tarball()).rejects.toThrow("no room");
   expect(await tarball()).toBe(TARBALL);
 });

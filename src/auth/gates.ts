@@ -17,7 +17,7 @@ export interface Gates {
   readonly operators: Gate;
   /** Whether keys, roles or an issuer for operators alone are configured. */
   readonly hasAdmins: boolean;
-  /** Whether it is not known yet whether there are admins. Whoever operates a server without admins only sees its state then. */
+  /** Whether it is not known yet whether there are admins. Anyone who operates a server without admins only sees its state then. */
   readonly areAdminsUnread: boolean;
 }
 

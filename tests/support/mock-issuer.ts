@@ -20,7 +20,7 @@ interface Pair {
 }
 
 /**
- * A mock of an OpenID Connect issuer, for tests alone. It signs in whoever asks, without a password, and makes the mistakes
+ * A mock of an OpenID Connect issuer, for tests alone. It signs in everyone who asks, without a password, and makes the mistakes
  * that a test asks for. It checks what a real issuer checks at its token endpoint: client, code, redirect address and code
  * verifier, each code once.
  */

@@ -49,7 +49,7 @@ test("a worker of another server serves the tenants of its key, and for others i
   expect((await answered).status).toBe(200);
 });
 
-test("a slot that becomes free at another server goes to a waiting request of its tenant, whoever came first", async () => {
+test("a slot that becomes free at another server goes to a waiting request of its tenant, whichever request came first", async () => {
   const open = await cluster.at("b").server.worker({ worker_id: "open", max_concurrency: 1 });
   const own = await ownWorker("b", 1);
   const [research, sales] = [keyOf("research", "own"), keyOf("sales")];

@@ -52,7 +52,7 @@ describe("the root of a server", () => {
     }
   });
 
-  test("answers HEAD, and 304 to whoever has the page", async () => {
+  test("answers HEAD, and 304 to a client that has the page", async () => {
     server = new TestServer();
     const head = await fetch(server.url, { method: "HEAD", headers: HTML });
     expect([head.status, await head.text()]).toEqual([200, ""]);

@@ -196,7 +196,7 @@ test("a sign-in ends with the secret of the admin key that it was begun with, an
   expect(second()).toEqual(["admitted", "admitted"]);
 });
 
-test("whoever knows the API keys cannot forge a sign-in or a try token of a made admin", () => {
+test("anyone who knows the API keys cannot forge a sign-in or a try token of a made admin", () => {
   const it = create({ apiKeys: ["one"] });
   const { entry } = it.make("admin");
   for (const keys of [["one"], []]) {

@@ -119,7 +119,7 @@ test("a file with mistakes, or none at all, changes nothing and is a problem unt
   expect([isLetIn("a"), isLetIn("b"), watch.problem]).toEqual([true, true, undefined]);
 });
 
-test("a file that is wrong at the start is reported to whoever starts the server", async () => {
+test("a file that is wrong at the start is reported to the operator who starts the server", async () => {
   write("keys: 1");
   expect(await watch.start()).toEqual(["the file must have a list 'keys' at the top level"]);
 });

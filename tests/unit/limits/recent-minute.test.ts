@@ -46,7 +46,7 @@ test("no 60 seconds ever have more than the limit, however requests arrive", () 
   );
 });
 
-test("whoever waits for as long as it says gets room, and has lost at most a quarter of a second", () => {
+test("a caller that waits for as long as it says gets room, and has lost at most a quarter of a second", () => {
   fc.assert(
     fc.property(arrivals, (steps) => {
       const recent = new RecentMinute();

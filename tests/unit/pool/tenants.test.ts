@@ -87,7 +87,7 @@ describe("a worker for certain tenants", () => {
     expect(codeOf(start(callerOf("sales"), "llama3:8b-instruct-q4_K_M", "gpu"))).toBe("worker_not_found");
   });
 
-  test("leaves waiting callers of other tenants to other workers, whoever came first", () => {
+  test("leaves waiting callers of other tenants to other workers, whichever came first", () => {
     const { connect, start } = setUp();
     const open = connect("open");
     const own = connect("own", ["research"]);

@@ -35,7 +35,7 @@ export type Sent = Readonly<Partial<Record<typeof SENT, string>>>;
 export class DirectPosts {
   readonly #options: DirectPostsOptions;
   /** Answers that wait for the transport, by the header of their request. */
-  readonly #answers = new Map<string, Answer>();
+  readonly #answers = new Map<string, { readonly answer: Answer; readonly abort: AbortController }>();
   readonly #running = new Set<AbortController>();
   #count = 0;
   /** Sends requests of the transport. */
@@ -46,10 +46,13 @@ export class DirectPosts {
     const ask = fetchFrom(options.backend);
     this.fetch = async (url, init) => {
       const key = this.#answers.size === 0 ? null : new Headers(init?.headers).get(SENT);
-      const answer = key === null ? undefined : this.#answers.get(key);
-      if (key === null || !answer) return ask(url, init);
+      const waiting = key === null ? undefined : this.#answers.get(key);
+      if (key === null || !waiting) return ask(url, init);
       this.#answers.delete(key);
-      return toResponse(answer);
+      // From now on the transport reads the answer, and breaks it off when it is closed.
+      if (init?.signal?.aborted) waiting.abort.abort();
+      else init?.signal?.addEventListener("abort", () => waiting.abort.abort(), { once: true });
+      return toResponse(waiting.answer);
     };
   }
 
@@ -88,11 +91,12 @@ export class DirectPosts {
   async #pass(message: JSONRPCRequest, abort: AbortController, answer: Answer): Promise<void> {
     this.#count += 1;
     const key = String(this.#count);
-    this.#answers.set(key, answer);
+    this.#answers.set(key, { answer, abort });
     try {
       await this.#options.send(message, abort, { [SENT]: key });
     } finally {
-      this.#answers.delete(key);
+      // Nobody will read an answer that the transport has not taken.
+      if (this.#answers.delete(key)) abort.abort();
     }
   }
 }

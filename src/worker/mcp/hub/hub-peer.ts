@@ -11,6 +11,7 @@ import type { PlainCall } from "../bridge/direct/plain-call.ts";
 import { isRequest, isResponse } from "../bridge/message-kinds.ts";
 import type { Peer, PeerEvents } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
+import { isAmbiguous } from "../deciding-members.ts";
 import { askAll } from "./ask-all.ts";
 import { AskedBack } from "./asked-back.ts";
 import { sameDialect } from "./dialect.ts";
@@ -29,6 +30,7 @@ import { type Target, targetOf, UNKNOWN_METHOD } from "./targets.ts";
 const MAX_OPEN = 10_000;
 /** The most pages that are read to find a name that was shortened. */
 const MAX_PAGES = 50;
+const AMBIGUOUS = "The message has a member whose name has another case.";
 
 type OnAnswer = (answer: JSONRPCResponse, raw: RawAnswer | undefined) => void;
 
@@ -36,6 +38,7 @@ type OnAnswer = (answer: JSONRPCResponse, raw: RawAnswer | undefined) => void;
 export class HubPeer implements Peer {
   readonly #hub: HubShared;
   readonly #events: PeerEvents;
+  readonly #hasRules: boolean;
   readonly #links: Links;
   readonly #listing: Listing;
   readonly #listening: Listening;
@@ -54,6 +57,7 @@ export class HubPeer implements Peer {
   constructor(hub: HubShared, events: PeerEvents) {
     this.#hub = hub;
     this.#events = events;
+    this.#hasRules = hub.members.some(({ server }) => server.rules !== undefined);
     const { members, clock } = hub;
     this.#links = new Links({
       members,
@@ -95,9 +99,10 @@ export class HubPeer implements Peer {
   forward(call: PlainCall): boolean {
     const { message } = call;
     this.#noteEra(message);
-    const target = this.#closing || this.#open.size >= MAX_OPEN ? undefined : this.#targetOf(message);
+    if (this.#closing || this.#open.size >= MAX_OPEN || this.#mayEvade(message)) return false;
+    const target = this.#targetOf(message);
     // A request that no server's names show goes from one to the next, and others are refused.
-    if (target?.kind !== "member") return false;
+    if (target.kind !== "member") return false;
     const { member, request } = target;
     const cancel = this.#links.of(member).forward({ ...call, message: request }, this.#taking(member, this.#finishing));
     if (cancel) this.#begin(message.id, cancel);
@@ -113,6 +118,7 @@ export class HubPeer implements Peer {
     this.#noteEra(request);
     if (this.#open.size >= MAX_OPEN)
       return this.#answer(rpcError(RPC.server, "Too many requests are open.", request.id));
+    if (this.#mayEvade(request)) return this.#answer(rpcError(RPC.invalidRequest, AMBIGUOUS, request.id));
     const list = LISTS.get(request.method);
     if (list)
       return this.#begin(
@@ -141,6 +147,11 @@ export class HubPeer implements Peer {
       default:
         return this.#askFor(request, this.#targetOf(request));
     }
+  }
+
+  /** Whether a server may read another request than the one to which rules are applied here. */
+  #mayEvade({ params }: JSONRPCRequest): boolean {
+    return this.#hasRules && isAmbiguous(params);
   }
 
   #noteEra({ method }: JSONRPCRequest): void {

@@ -77,20 +77,18 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
       "a comment and an event without data before it",
       [": hi\n\nid: 1\ndata: \n\n", event({ id: "ID", result: RESULT })],
     ],
-    ["an event in pieces", [...event({ id: "ID", result: RESULT })]],
+    ["an event in two pieces", event({ id: "ID", result: RESULT }).split(/(?<=message\n.)/)],
+    ["an event whose last byte comes alone", event({ id: "ID", result: RESULT }).split(/(?=\n$)/)],
+    [
+      "many comments before it",
+      [...Array.from({ length: 500 }, () => ": hi\n\n"), event({ id: "ID", result: RESULT })],
+    ],
     ["a time to wait before it", ["retry: 10\ndata:\n\n", event({ id: "ID", result: RESULT })]],
     ["an event after its result", [event({ id: "ID", result: RESULT }), event({ id: 99, result: {} })]],
   ])("is answered in JSON where the server answers with a stream of %s", async (_name, pieces) => {
     const { call } = await session(
       isDirect,
-      onCall(({ message }) =>
-        events(
-          ...pieces
-            .join("")
-            .replace('"ID"', String(message.id))
-            .split(/(?<=\n\n)/),
-        ),
-      ),
+      onCall(({ message }) => events(...pieces.map((piece) => piece.replace('"ID"', String(message.id))))),
     );
     const response = await call();
     expect(response.headers.get("content-type")).toBe("application/json");
@@ -241,6 +239,24 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
     expect(calls().map(({ message }) => message.params?.["name"])).toEqual(["big"]);
   });
 
+  test.each([
+    ["another spelling of a name", { name: "web__big", Name: "small" }],
+    ["a letter that folds into a Latin one", { name: "web__big", "notification\u017f": {} }],
+    ["another spelling within a reference", { name: "web__big", ref: { type: "ref/prompt", Name: "small" } }],
+  ])("with %s reaches no server where the file has rules", async (_name, params) => {
+    const { call, calls } = await session(isDirect, () => undefined, compileRules({ tools: ["big"] }));
+    expect((await messagesOf(await call({ params })))[0]?.error?.code).toBe(-32_600);
+    expect(calls()).toEqual([]);
+    const { call: freely } = await session(isDirect, () => undefined);
+    expect((await messagesOf(await freely({ params })))[0]?.result).toEqual(RESULT);
+  });
+
+  test("with a name that some programs repair reaches no server where the file has rules", async () => {
+    const { call, calls } = await session(isDirect, () => undefined, compileRules({ tools: ["big*"] }));
+    expect((await messagesOf(await call({ params: { name: "web__big\ud800" } })))[0]?.error?.code).toBe(-32_602);
+    expect(calls()).toEqual([]);
+  });
+
   test("in a session that the server has ended fails, and the next one opens another", async () => {
     let isGone = true;
     const { call, asked } = await session(
@@ -263,6 +279,30 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
     await eventually(() => calls().length === 1);
     void drop(hub, id);
     expect((await messagesOf(await answer))[0]).toMatchObject({ id: 7, error: { code: -32_603 } });
+    await eventually(() => calls()[0]?.signal.aborted === true);
+  });
+
+  test.each([
+    [
+      "an event came before its answer",
+      { method: "notifications/message", params: { level: "info", data: "working" } },
+    ],
+    ["its result has come and the stream goes on", { result: RESULT }],
+  ])("is broken off at the server when its session ends, though %s", async (_name, message) => {
+    const stream = eventStream();
+    const { hub, id, call, calls } = await session(
+      isDirect,
+      onCall(() => stream.answer),
+    );
+    const answer = call();
+    await eventually(() => calls().length === 1);
+    const own = "result" in message ? { id: calls()[0]?.message.id } : {};
+    stream.write(event({ ...own, ...message }));
+    const client = reading(await answer);
+    expect(await client.until("result" in message ? "done" : "working")).toBeDefined();
+    await turn();
+    expect(calls()[0]?.signal.aborted).toBe(false);
+    void drop(hub, id);
     await eventually(() => calls()[0]?.signal.aborted === true);
   });
 

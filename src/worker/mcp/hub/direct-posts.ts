@@ -1,19 +1,15 @@
-import { type JSONRPCRequest, PROTOCOL_VERSION_META_KEY } from "@modelcontextprotocol/server";
+import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 import type { Answer, Backend } from "../../../answering/opening.ts";
 import type { HeaderPairs } from "../../../wire/heads.ts";
 import type { PlainAnswer } from "../bridge/direct/plain-answer.ts";
 import { bytesOf, type PlainCall } from "../bridge/direct/plain-call.ts";
-import { encodeHeader, subjectOf } from "../bridge/standard-headers.ts";
 import { fetchFrom, toResponse } from "./backend-fetch.ts";
 import { readPlain } from "./plain-reading.ts";
 
-/** What the head of a call says beside what its message does. */
-export interface DirectHead {
-  /** The session's id and revision at the server, as far as there are any. */
-  readonly sessionId: string | undefined;
+/** The session of a call at its server, as far as there is one. */
+export interface DirectSession {
+  readonly id: string | undefined;
   readonly version: string | undefined;
-  /** Headers that repeat arguments. */
-  readonly headers: Readonly<Record<string, string>> | undefined;
 }
 
 export interface DirectPostsOptions {
@@ -57,10 +53,10 @@ export class DirectPosts {
   }
 
   /** Sends a call. Resolves when its result has been taken, or `send` has; rejects as `send` does, and if there is no answer. */
-  async post(call: PlainCall, abort: AbortController, head: DirectHead): Promise<void> {
+  async post(call: PlainCall, abort: AbortController, session: DirectSession): Promise<void> {
     const { message } = call;
     const { backend, onPlain, send } = this.#options;
-    const opening = backend.open({ method: "POST", path: "/", headers: headersOf(message, head) });
+    const opening = backend.open({ method: "POST", path: "/", headers: headersOf(session) });
     if (opening.kind !== "ask") return send(message, abort, {});
     this.#running.add(abort);
     let rest: Promise<Answer | undefined> | undefined;
@@ -102,20 +98,12 @@ export class DirectPosts {
 }
 
 /** Returns the headers that the SDK's transport gives to the same call. */
-function headersOf({ method, params }: JSONRPCRequest, { sessionId, version, headers }: DirectHead): HeaderPairs {
+function headersOf({ id, version }: DirectSession): HeaderPairs {
   const pairs: [string, string][] = [
     ["accept", "application/json, text/event-stream"],
     ["content-type", "application/json"],
   ];
-  const stated = params?._meta?.[PROTOCOL_VERSION_META_KEY];
-  if (typeof stated === "string") {
-    pairs.push(["mcp-method", method]);
-    const subject = subjectOf(method, params);
-    if (subject !== undefined) pairs.push(["mcp-name", encodeHeader(subject)]);
-    for (const [name, value] of Object.entries(headers ?? {})) pairs.push([name.toLowerCase(), value]);
-  }
-  const revision = typeof stated === "string" ? stated : version;
-  if (revision !== undefined) pairs.push(["mcp-protocol-version", revision]);
-  if (sessionId !== undefined) pairs.push(["mcp-session-id", sessionId]);
+  if (version !== undefined) pairs.push(["mcp-protocol-version", version]);
+  if (id !== undefined) pairs.push(["mcp-session-id", id]);
   return pairs;
 }

@@ -218,7 +218,9 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
       return ({ message: { method, id } }) => {
         if (method === "resources/list")
           return json({ jsonrpc: "2.0", id, result: { resources: uris.map((uri) => ({ uri, name: uri })) } });
-        return method === "tools/call" ? json({ jsonrpc: "2.0", id, result: { content } }) : undefined;
+        // With white space, so that its bytes are looked at.
+        const written = `{ "jsonrpc":"2.0", "id":${id}, "result":${JSON.stringify({ content })} }`;
+        return method === "tools/call" ? json(written) : undefined;
       };
     };
     const { hub } = hubOfScripted({ first: list(["file:///a"]), web: list([]) }, isDirect);
@@ -229,6 +231,19 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
     expect((await messagesOf(answer))[0]?.result).toEqual({
       content: [{ type: "resource_link", uri: "moorage:web:file:///a", name: "a" }],
     });
+  });
+
+  test("waits until the server has taken the notification before it", async () => {
+    const taken = Promise.withResolvers<Answer>();
+    const { hub, id, call, calls } = await session(isDirect, ({ message }) =>
+      message.method === "notifications/roots/list_changed" ? taken.promise : undefined,
+    );
+    await say(hub, id, { method: "notifications/roots/list_changed" });
+    const answer = call();
+    await turn();
+    expect(calls()).toHaveLength(0);
+    taken.resolve({ status: 202, headers: [], body: null });
+    expect((await messagesOf(await answer))[0]?.result).toEqual(RESULT);
   });
 
   test("of a tool that the file does not allow reaches no server", async () => {
@@ -351,6 +366,11 @@ describe("a client sees the same of an answer that is", () => {
     ["in JSON of two ids", (id) => json(`{"jsonrpc":"2.0","id":1000,"id":${id},"result":{"content":[]}}`)],
     ["with metadata", (id) => json({ jsonrpc: "2.0", id, result: { ...RESULT, _meta: { a: 1 } } })],
     ["with white space", (id) => json(` { "result" : {"content":[]} , "id" : ${id} , "jsonrpc" : "2.0" } \n`)],
+    [
+      "with a subscription, and white space",
+      (id) =>
+        json(`{"jsonrpc": "2.0","id":${id},"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":"${id}"}}}`),
+    ],
     ["text in other languages", (id) => json({ jsonrpc: "2.0", id, result: { content: [], text: "ahoy ⚓ é" } })],
     ["an event of more than one line", (id) => events(`data: {"jsonrpc":"2.0",\ndata: "id":${id},"result":{}}\n\n`)],
     ["an error event", (id) => events(event({ id, error: { code: -5, message: "no" } }))],

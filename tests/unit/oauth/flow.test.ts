@@ -117,7 +117,7 @@ describe("a grant", () => {
     expect(rig.oauth.grants.list({ keyId: "ann" })[0]?.lastUsedAt).toBe(rig.clock.now());
     expect(rig.oauth.grants.list({ keyId: "bob" })).toEqual([]);
 
-    expect((await rig.oauth.grants.revoke(grant?.id ?? ""))?.relay).toBe("files");
+    expect((await rig.oauth.grants.revoke(grant?.id ?? ""))?.grant.relay).toBe("files");
     expect(rig.oauth.grants.list()).toEqual([]);
     expect(await rig.oauth.grants.revoke(grant?.id ?? "")).toBeUndefined();
     expect(await rig.verify(tokens.access_token)).toBeUndefined();
@@ -140,6 +140,7 @@ describe("a server of a cluster that has not read the records yet", () => {
     load: () => [],
     write: async () => "away",
     remove: async () => false,
+    retry: () => {},
     watch: () => {},
   };
 

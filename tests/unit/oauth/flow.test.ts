@@ -157,6 +157,11 @@ describe("a server of a cluster that has not read the records yet", () => {
     }
   });
 
+  test("refuses what has not the form of a token at once, and does not wait for other servers to tell of it", async () => {
+    const rig = new OAuthRig({ shared: { ...unread, isUnread: false } });
+    expect(await rig.verify("some:other:token")).toBeUndefined();
+  });
+
   test("tells people to try again, and says nothing about a program that it cannot know", async () => {
     const rig = new OAuthRig({ shared: unread });
     const { page } = await rig.open({ client_id: "known-to-the-others" });

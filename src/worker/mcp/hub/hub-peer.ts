@@ -11,7 +11,6 @@ import type { PlainCall } from "../bridge/direct/plain-call.ts";
 import { isRequest, isResponse } from "../bridge/message-kinds.ts";
 import type { Peer, PeerEvents } from "../bridge/peer.ts";
 import { RPC, rpcError } from "../bridge/rpc-error.ts";
-import { isAmbiguous } from "../deciding-members.ts";
 import { askAll } from "./ask-all.ts";
 import { AskedBack } from "./asked-back.ts";
 import { sameDialect } from "./dialect.ts";
@@ -24,7 +23,7 @@ import { CHANGED, LISTS, resultOf } from "./lists.ts";
 import { discover, type HubShared, initialize } from "./meeting.ts";
 import type { Member } from "./member.ts";
 import { answerAlone, dialectFor, unknownName } from "./own-answers.ts";
-import { type Target, targetOf, UNKNOWN_METHOD } from "./targets.ts";
+import { mayEvade, type Target, targetOf, UNKNOWN_METHOD } from "./targets.ts";
 
 /** The most requests at once of one session. */
 const MAX_OPEN = 10_000;
@@ -38,7 +37,6 @@ type OnAnswer = (answer: JSONRPCResponse, raw: RawAnswer | undefined) => void;
 export class HubPeer implements Peer {
   readonly #hub: HubShared;
   readonly #events: PeerEvents;
-  readonly #hasRules: boolean;
   readonly #links: Links;
   readonly #listing: Listing;
   readonly #listening: Listening;
@@ -57,7 +55,6 @@ export class HubPeer implements Peer {
   constructor(hub: HubShared, events: PeerEvents) {
     this.#hub = hub;
     this.#events = events;
-    this.#hasRules = hub.members.some(({ server }) => server.rules !== undefined);
     const { members, clock } = hub;
     this.#links = new Links({
       members,
@@ -99,7 +96,7 @@ export class HubPeer implements Peer {
   forward(call: PlainCall): boolean {
     const { message } = call;
     this.#noteEra(message);
-    if (this.#closing || this.#open.size >= MAX_OPEN || this.#mayEvade(message)) return false;
+    if (this.#closing || this.#open.size >= MAX_OPEN || mayEvade(message, this.#hub)) return false;
     const target = this.#targetOf(message);
     // A request that no server's names show goes from one to the next, and others are refused.
     if (target.kind !== "member") return false;
@@ -118,7 +115,7 @@ export class HubPeer implements Peer {
     this.#noteEra(request);
     if (this.#open.size >= MAX_OPEN)
       return this.#answer(rpcError(RPC.server, "Too many requests are open.", request.id));
-    if (this.#mayEvade(request)) return this.#answer(rpcError(RPC.invalidRequest, AMBIGUOUS, request.id));
+    if (mayEvade(request, this.#hub)) return this.#answer(rpcError(RPC.invalidRequest, AMBIGUOUS, request.id));
     const list = LISTS.get(request.method);
     if (list)
       return this.#begin(
@@ -147,11 +144,6 @@ export class HubPeer implements Peer {
       default:
         return this.#askFor(request, this.#targetOf(request));
     }
-  }
-
-  /** Whether a server may read another request than the one to which rules are applied here. */
-  #mayEvade({ params }: JSONRPCRequest): boolean {
-    return this.#hasRules && isAmbiguous(params);
   }
 
   #noteEra({ method }: JSONRPCRequest): void {

@@ -1,7 +1,7 @@
 import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 import { isRecord } from "../../../json/parse.ts";
 import { RPC } from "../bridge/rpc-error.ts";
-import { isName } from "../deciding-members.ts";
+import { isAmbiguous, isName } from "../deciding-members.ts";
 import type { Member } from "./member.ts";
 import { maybeShortened, splitName } from "./names.ts";
 import type { Owned, ResourceOwners } from "./owners.ts";
@@ -28,6 +28,11 @@ const INVALID_PARAMS = -32_602;
 
 /** The most characters of a name in an error. */
 const MAX_SHOWN_CHARS = 200;
+
+/** Whether a server may read another request than the one to which rules are applied here. */
+export function mayEvade({ params }: JSONRPCRequest, { members }: Known): boolean {
+  return members.some(({ server }) => server.rules !== undefined) && isAmbiguous(params);
+}
 
 /** Finds the target of a request about one tool, prompt or resource; undefined for any other request. */
 export function targetOf(request: JSONRPCRequest, known: Known): Target | undefined {

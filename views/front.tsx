@@ -12,7 +12,7 @@ export interface FrontPageProps {
   readonly hasKeys: boolean;
 }
 
-/** The page at the root, for whoever opens the server's address in a browser. It works without scripts. */
+/** The page at the root, for people who open the server's address in a browser. It works without scripts. */
 export function FrontPage({ assets, baseUrl, line, hasKeys }: FrontPageProps): string {
   return (
     <Layout title="Moorage" assets={assets}>
@@ -47,7 +47,8 @@ export function FrontPage({ assets, baseUrl, line, hasKeys }: FrontPageProps): s
           </p>
           {hasKeys ? (
             <p>
-              The API key comes from whoever runs this server. With it in <code>API_KEY</code>, this lists the models:
+              The API key comes from the operator of this server. With it in <code>API_KEY</code>, this lists the
+              models:
             </p>
           ) : (
             <p>This server asks for no key. This lists the models:</p>

@@ -19,7 +19,7 @@ export interface Gates {
   readonly operators: Gate;
   /** Whether keys, roles or an issuer for operators alone are configured. */
   readonly hasAdmins: boolean;
-  /** Whether it is not known yet whether there are admins. Whoever operates a server without admins only sees its state then. */
+  /** Whether it is not known yet whether there are admins. Operators of a server without admins only see its state then. */
   readonly areAdminsUnread: boolean;
 }
 

@@ -145,7 +145,7 @@ export class AdminClient {
    */
   async keyId(word: string, kind?: string): Promise<string> {
     if (word.startsWith("file:")) return word;
-    // Whoever has the key at hand need not know its id, and the secret part of it is not sent.
+    // A person who has the key at hand need not know its id, and the secret part of it is not sent.
     const id = /^m[kj]_([0-9a-z]{12})(?:_|$)/.exec(word)?.[1];
     if (id !== undefined) return id;
     const named = await this.keys({ name: word, ...(kind !== undefined && { kind }) });

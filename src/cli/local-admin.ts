@@ -40,7 +40,7 @@ export interface LocalAdmin {
 }
 
 /**
- * Opens a store in place of its server, and answers the same requests in the same way. Whoever may open the file may do
+ * Opens a store in place of its server, and answers the same requests in the same way. Anyone who may open the file may do
  * everything, so no key is asked for. Throws a `StoreInUse` if a server uses the store, and another `StoreFault` if it cannot be used.
  */
 export function openLocalAdmin(directory: string, deps: Deps): LocalAdmin {

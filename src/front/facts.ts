@@ -8,7 +8,7 @@ export interface FrontFacts {
 }
 
 export interface FrontOptions {
-  /** The origin at which whoever asks reaches this server. */
+  /** The origin at which the caller reaches this server. */
   readonly origin: string;
   readonly version: string;
 }

@@ -10,7 +10,7 @@ const PLAIN_ORIGIN = /^https?:\/\/(?:[a-z\d._-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/;
 const MAX_CHARS = 280;
 
 /**
- * Returns the origin at which whoever asks reaches this server: PUBLIC_URL, else what the request says. It goes into scripts
+ * Returns the origin at which the caller reaches this server: PUBLIC_URL, else what the request says. It goes into scripts
  * that people run, so it throws `host_not_allowed` for a Host that is more than a name and a port.
  */
 export function joinOrigin(visit: Visit, publicUrl: string | undefined, proxies: Proxies): string {

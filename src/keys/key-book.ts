@@ -14,7 +14,7 @@ import type { KeyPatch, KeySpec } from "./key-spec.ts";
 import { keyHash, type RandomBytes } from "./key-text.ts";
 import type { KeysStanding, Revocation } from "./shared-keys.ts";
 
-/** A key that was made, or whose secret was. The text is shown to whoever asked, and kept nowhere. */
+/** A key that was made, or whose secret was. The text is shown once, to the caller that asked, and kept nowhere. */
 export interface MadeKey {
   readonly entry: KeyEntry;
   readonly text: string;
@@ -178,7 +178,7 @@ export class KeyBook {
 
   /**
    * Takes in an entry from another server of the cluster. A revoked key never becomes valid by that. Returns false for a new key
-   * for which there is no room: whoever may write to what the servers share must not fill their memory.
+   * for which there is no room: somebody who may write to what the servers share must not fill their memory.
    */
   accept(entry: KeyEntry): boolean {
     const before = this.#index.get(entry.id)?.entry;
@@ -240,7 +240,7 @@ export class KeyBook {
       kind,
       index: this.#index,
       clock: this.#options.clock,
-      // Whoever creates a join token expects that workers need one.
+      // An operator who creates a join token expects that workers need one.
       hasAny: (each) => this.#kinds.has(each) || (each === "worker" && this.#kinds.has("join")),
       standing: this.#options.standing,
       onUse: (id) => this.#used(id),

@@ -55,7 +55,7 @@ export function ownerOfKey(id: string): string {
 
 /**
  * Returns the owner name of one secret of an operator's key. A sign-in stands for it, so that it ends with the secret that it
- * was begun with: whoever has stolen a secret keeps nothing when the key is rotated.
+ * was begun with: a thief of a secret keeps nothing when the key is rotated.
  */
 export function ownerOfSecret(id: string, hash: string): string {
   return `${PREFIX}${id}#${hash.slice(0, DIGEST_CHARS)}`;

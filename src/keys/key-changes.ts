@@ -9,7 +9,7 @@ export const MAX_OVERLAP_MS = 90 * 24 * 3_600_000;
 
 /**
  * Returns the revision of an entry that follows one with this revision. The greatest one is followed by itself: no number of changes
- * leads there, but whoever may write to what the servers share may write it, and the key must still be revocable.
+ * leads there, but anyone who may write to what the servers share may write it, and the key must still be revocable.
  */
 export function revisionAfter(revision: number): number {
   return Math.min(revision + 1, Number.MAX_SAFE_INTEGER);
@@ -67,8 +67,8 @@ export function revoked(entry: KeyEntry, { now, by }: Change): KeyEntry {
 }
 
 /**
- * Returns the entry with another secret. The current one stays valid for `overlapMs`, and none before it for longer: whoever
- * rotates a leaked key without an overlap must end every secret that was given out. Throws `invalid_request` for an overlap
+ * Returns the entry with another secret. The current one stays valid for `overlapMs`, and none before it for longer: to
+ * rotate a leaked key without an overlap MUST end every secret that was given out. Throws `invalid_request` for an overlap
  * that is too long, and while more earlier secrets are valid than can be remembered.
  */
 export function rotated(entry: KeyEntry, secret: KeySecret, overlapMs: number, { now }: Change): KeyEntry {

@@ -13,7 +13,7 @@ export interface HeldKey {
 /** What a hash stands for. */
 export interface HashedKey {
   readonly held: HeldKey;
-  /** The caller of whoever sends this secret. */
+  /** The caller that sends this secret. */
   readonly record: KeyRecord;
   /** When the secret of this hash stops being valid; undefined for the current one. */
   readonly validUntil: number | undefined;

@@ -141,6 +141,6 @@ export class KeyWriter {
 }
 
 async function runAfter<T>(before: Promise<unknown> | undefined, run: () => Promise<T>): Promise<T> {
-  await before?.catch(() => {}); // Whoever asked for that change gets its error.
+  await before?.catch(() => {}); // The request for that change gets its error.
   return run();
 }

@@ -7,7 +7,7 @@ import { keptTerms } from "./key-terms.ts";
 import { callerField as caller, timeField as time } from "./shared-fields.ts";
 import type { Revocation } from "./shared-keys.ts";
 
-// An entry as the servers of a cluster share it. Whoever may write to that place may write anything, so what is read there
+// An entry as the servers of a cluster share it. Anyone who may write to that place may write anything, so what is read there
 // is checked against bounds, which also hold what earlier versions have written.
 
 /** The longest text with members that this version does not know. A record has 128 KiB, and a revocation must always fit. */

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { cleanText } from "../wire/clean-text.ts";
 
-// Fields of what the servers of a cluster share. Whoever may write to that place may write anything.
+// Fields of what the servers of a cluster share. Anyone who may write to that place may write anything.
 
 /** The latest time that a date can have, in milliseconds since 1970. */
 const MAX_TIME = 8.64e15;

@@ -1,7 +1,7 @@
 import { ANONYMOUS, type Origin } from "../auth/caller.ts";
 import type { McpCalled } from "../wire/mcp-call.ts";
 
-/** The name of a caller of whom this server knows nothing. */
+/** The name of a caller that this server knows nothing about. */
 export const ANYBODY = ANONYMOUS.name;
 
 /** A call of an MCP server by a client of this server, which has ended or was refused. */

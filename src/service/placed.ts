@@ -2,7 +2,7 @@ import type { InstallRequest } from "./install-args.ts";
 import { type MachinePlaces, placesOf, type ServiceMachine, serviceSystem } from "./places.ts";
 import type { Scope, ServiceSystem } from "./service-spec.ts";
 
-/** Which system starts a service, for whom, and where its files are. */
+/** Which system starts a service, for which user, and where its files are. */
 export interface Placed {
   readonly system: ServiceSystem;
   readonly scope: Scope;

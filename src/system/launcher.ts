@@ -2,7 +2,7 @@ import manifest from "../../package.json" with { type: "json" };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The variable by which the launcher in bin/ says how it was started. It is no setting: whoever starts Moorage may leave it out. */
+/** The variable by which the launcher in bin/ says how it was started. It is no setting, and may be left out. */
 export const LAUNCHED_AS = "MOORAGE_LAUNCHED_AS";
 
 /** The version of Bun that this project is tested with. */

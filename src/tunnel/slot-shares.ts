@@ -7,7 +7,7 @@ interface Sharers {
 }
 
 /**
- * Divides the slots of each key that is bound to one worker among the sessions that come with it. Whoever comes first gets what
+ * Divides the slots of each key that is bound to one worker among the sessions that come with it. The first one gets what
  * it asks for, and a session that ends leaves its slots to the others. An earlier session of a worker that has come back counts no
  * longer.
  */

@@ -160,7 +160,7 @@ export function createAddWorker(pool: () => PoolStore, route: () => RouteStore) 
         revokeKey(token.id);
         this.token = null;
       },
-      /** Ends the token, whoever has copied it. */
+      /** Ends the token, whether or not it was copied. */
       discard(): void {
         this.isCopied = false;
         this.forget();

@@ -10,7 +10,7 @@ export function renderTries(): string {
       id="transfer"
       label="Transfer"
       title="Send a file"
-      text="It goes through this server to whoever runs the command, and is kept nowhere."
+      text="It goes through this server to the person who runs the command, and is not stored."
       data="transfer"
     >
       <form {...bind("x-on:submit.prevent", "send()")}>

@@ -21,7 +21,7 @@ export interface RuleSet {
   toolNamed(name: string): boolean | undefined;
   prompt(name: string): boolean;
   resource(uri: string): boolean;
-  /** Whether some URI of this template may be allowed. It errs towards true: whoever reads a URI asks `resource` about it. */
+  /** Whether some URI of this template may be allowed. It errs towards true: code that reads a URI asks `resource` about it. */
   template(uriTemplate: string): boolean;
 }
 

@@ -45,7 +45,7 @@ const FACTS: RpcFacts = {
 export class Catalog {
   readonly #options: CatalogOptions;
   readonly #relays: AllRelays;
-  /** The callers for whom relays are being asked; undefined for an operator. */
+  /** The callers on whose behalf relays are being asked; undefined for an operator. */
   readonly #asking: (string | undefined)[] = [];
 
   constructor(options: CatalogOptions) {

@@ -19,7 +19,7 @@ import { type ConnectorDoor, createConnectorDoor } from "./connector-door.ts";
 import { type AccessLists, createGates, type Gates } from "./gates.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 import type { Joining } from "./joining.ts";
-import { combineKeys, configuredKeys, type KeySource, type KeySources } from "./keys.ts";
+import { configuredKeys, type KeySource, type KeySources } from "./keys.ts";
 import { createOidcDoor, type OidcDoor } from "./oidc-door.ts";
 import { OidcFlows } from "./oidc-flows.ts";
 import { oidcOwner } from "./oidc-roles.ts";
@@ -162,10 +162,8 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
   const gatesFor = (next: AccessLists): Gates => {
     const { maxRequestsPerKey, clusterName } = config;
     const listed = options.keys ?? configuredKeys({ ...next, maxRequestsPerKey, clusterName });
-    apiKeys = made ? combineKeys(listed, made).api : listed.api;
     return createGates(gateParts, listed, next, standIn, made, signInOwner);
   };
-  let apiKeys: KeySource;
   let lists: AccessLists = config;
   let gates = gatesFor(lists);
   const deriveTokenKeys = (): void => {
@@ -197,7 +195,6 @@ export function createAuth(config: Config, { clock, ids, log }: Deps, options: A
   };
   const connectors = createConnectorDoor({
     gates: () => gates,
-    keys: () => apiKeys,
     refusals,
     callers,
     limits: new RelayLimits(clock, options.elsewhere?.requests),

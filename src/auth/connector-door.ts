@@ -16,7 +16,7 @@ export interface CalledRelay {
   readonly id: string;
   /** The URL that was called; undefined if this server's name for the client is not known, so that no token can be for it. */
   readonly resource: string | undefined;
-  /** Where the relay's metadata is, which tells a client how to sign in. */
+  /** Where the relay's metadata is, which tells a client how to sign in. Read only for a caller who is refused. */
   readonly metadataUrl: string | undefined;
 }
 
@@ -60,8 +60,6 @@ export interface ConnectorDoor extends Holders {
 
 export interface ConnectorDoorParts {
   readonly gates: () => Gates;
-  /** The keys that let clients in. */
-  readonly keys: () => KeySource;
   readonly refusals: Refusals;
   readonly callers: Callers;
   readonly limits: RelayLimits;
@@ -78,7 +76,9 @@ interface Proven {
 }
 
 export function createConnectorDoor(parts: ConnectorDoorParts): ConnectorDoor {
-  const { gates, keys, refusals, callers, limits, tokens, userLimits } = parts;
+  const { gates, refusals, callers, limits, tokens, userLimits } = parts;
+
+  const keys = (): KeySource => gates().apiKeys;
 
   /** Returns the caller of a secret as its key is now; else why it is refused, which is undefined for an unknown secret. */
   const callerOfHash = (hash: string | undefined): Caller | KeyRefusal | undefined => {
@@ -104,7 +104,8 @@ export function createConnectorDoor(parts: ConnectorDoorParts): ConnectorDoor {
     const { headers } = visit.request;
     const given = keysOf(headers);
     for (const key of given) {
-      if (gates().api.find(key)) return { now: () => current(callerOfHash(sha256(key))), grant: undefined };
+      const hash = sha256(key);
+      if (gates().api.findHash(hash)) return { now: () => current(callerOfHash(hash)), grant: undefined };
     }
     const bearer = bearerIn(headers.get("authorization"));
     const granted =
@@ -226,8 +227,9 @@ function isCaller(value: Caller | KeyRefusal): value is Caller {
 }
 
 /** Adds to a 401 how a client signs in (RFC 6750 §3, RFC 9728 §5.1). Other faults stay as they are. */
-function withChallenge(fault: Fault, { metadataUrl }: CalledRelay, hasCredentials: boolean): Fault {
+function withChallenge(fault: Fault, called: CalledRelay, hasCredentials: boolean): Fault {
   if (fault.status !== 401) return fault;
+  const { metadataUrl } = called;
   const members = [
     ...(hasCredentials ? ['error="invalid_token"'] : []),
     ...(metadataUrl === undefined ? [] : [`resource_metadata="${metadataUrl}"`]),

@@ -76,7 +76,11 @@ export class Gate {
 
   /** Returns the record of a key; undefined for a wrong key, which is not counted. */
   find(key: string): KeyRecord | undefined {
-    const hash = sha256(key);
+    return this.findHash(sha256(key));
+  }
+
+  /** Does the same for the hash of a key. */
+  findHash(hash: string): KeyRecord | undefined {
     for (const source of this.#options.sources) {
       const record = source.find(hash);
       if (!record) continue;

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Caller } from "./caller.ts";
 import { Gate, type GateParts } from "./gate.ts";
-import { combineKeys, type KeySources } from "./keys.ts";
+import { combineKeys, type KeySource, type KeySources } from "./keys.ts";
 
 /** The configured keys and roles, which a reload replaces. */
 export type AccessLists = Pick<
@@ -11,6 +11,8 @@ export type AccessLists = Pick<
 
 /** All gates of a server under one set of keys and roles. */
 export interface Gates {
+  /** The keys that open the door of the API. */
+  readonly apiKeys: KeySource;
   readonly api: Gate;
   readonly transfer: Gate;
   readonly workers: Gate;
@@ -54,6 +56,7 @@ export function createGates(
   const hasAdmins = areAdminsListed || (!keys.admin.isEmpty && !areAdminsUnread);
   const hasMade = made !== undefined && !made.api.isEmpty;
   return {
+    apiKeys: keys.api,
     api: new Gate(parts, { surface: "api", sources: [keys.api], roles: apiRoles, standIn, elsewhere: keys.admin }),
     transfer: new Gate(parts, {
       surface: "transfer",

@@ -164,7 +164,7 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
         const asked = new Request(`${origin}${AUTHORIZE_PATH}${search}`);
         const request = await helpers.parseAuthRequest(asked);
         const relay = relayOf(request);
-        if (!relay) return { kind: "refused", status: 404, text: notConnected(named?.relayId ?? "") };
+        if (!relay) return noRelay(request);
         // The library lets clients with a secret go without. Here nobody does.
         if (request.codeChallenge === undefined)
           return refusedFor(library.authorizationErrorRedirect(request, "invalid_request", NO_CHALLENGE), NO_CHALLENGE);
@@ -192,12 +192,7 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
         }
         const { request, headers } = await helpers.approveConsent(visit.request, handle);
         const relay = relayOf(request);
-        if (!relay)
-          return {
-            kind: "refused",
-            status: 404,
-            text: notConnected(readResource(request.resource ?? "")?.relayId ?? ""),
-          };
+        if (!relay) return noRelay(request);
         const again = (problem: string, status: number) => show(visit, request, relay, { problem, status, headers });
         if (decision === "issuer") {
           const upstream = await helpers.beginUpstream(request, { headers });
@@ -231,12 +226,7 @@ export function createConsent({ oauth, clock, originOf, assertOwnPage, onAllowed
         const url = `${originOf(visit)}${AUTHORIZE_PATH}?${new URLSearchParams({ state: resume })}`;
         const { request, headers } = await helpers.finishUpstream(new Request(url, { headers: { cookie } }));
         const relay = relayOf(request);
-        if (!relay)
-          return {
-            kind: "refused",
-            status: 404,
-            text: notConnected(readResource(request.resource ?? "")?.relayId ?? ""),
-          };
+        if (!relay) return noRelay(request);
         const problem = accessProblem(oauth.options.holders().accessOf(holder, relay), relay);
         if (problem !== undefined) return await show(visit, request, relay, { problem, status: 403, headers });
         return await complete(visit, request, holder, relay, headers);
@@ -255,6 +245,10 @@ async function readForm({ request }: Visit, clock: Clock): Promise<URLSearchPara
 
 function toClient({ clientName, clientId, redirectUri }: ConsentDescription): ConsentFacts["client"] {
   return { name: clientNameOf(clientName), domain: readClientId(clientId)?.hostname, ...toPlace(redirectUri) };
+}
+
+function noRelay({ resource = "" }: Pick<AuthRequest, "resource">): ConsentAnswer {
+  return { kind: "refused", status: 404, text: notConnected(readResource(resource)?.relayId ?? "") };
 }
 
 function refused(description: string): ConsentAnswer {

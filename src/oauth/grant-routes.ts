@@ -22,6 +22,9 @@ export interface GrantRoutesOptions {
 
 const USUAL_LIMIT = 100;
 const MAX_LIMIT = 1000;
+const RETRY_AFTER_S = 5;
+const ONLY_HERE =
+  "This server has ended the access, but cannot reach the records of its cluster in NATS. It ends the access at the other servers as soon as it can. If it is restarted before that, revoke the access again.";
 const NO_STORE = { headers: { "cache-control": "no-store" } };
 
 /**
@@ -35,11 +38,13 @@ export function grantRoutes({ auth, grants, audit, nameOfKey }: GrantRoutesOptio
     return Response.json({ data: data.map(toJson), has_more: hasMore, total }, NO_STORE);
   };
   const revoke = async (id: string, who: string, address: string | undefined): Promise<Response> => {
-    const grant = await grants.revoke(id);
-    if (!grant) throw new Fault("grant_not_found");
-    const json = toJson(grant);
-    const detail = { client: json.client.name, relay: json.relay, holder: json.holder.name };
+    const revoked = await grants.revoke(id);
+    if (!revoked) throw new Fault("grant_not_found");
+    const json = toJson(revoked.grant);
+    const named = { client: json.client.name, relay: json.relay, holder: json.holder.name };
+    const detail = revoked.areAllTold ? named : { ...named, only_here: true };
     audit.note({ who, address, what: "grant.revoke", about: id, detail });
+    if (!revoked.areAllTold) throw new Fault("keys_unavailable", { message: ONLY_HERE, retryAfterS: RETRY_AFTER_S });
     return Response.json(json, NO_STORE);
   };
   return createRoutes()
@@ -169,5 +174,5 @@ const ID = {
 const KEY_ENDED = ["key_expired", "key_revoked", "key_rotated"] as const satisfies readonly ErrorCode[];
 
 function errorsFor(...codes: readonly ErrorCode[]): ReturnType<typeof errorResponses> {
-  return errorResponses(...codes, "invalid_api_key", "too_many_auth_failures");
+  return errorResponses(...codes, "keys_unavailable", "invalid_api_key", "too_many_auth_failures");
 }

@@ -29,15 +29,22 @@ export interface GrantFilter {
   readonly keyId?: string | undefined;
 }
 
-/** The grants of all servers of a cluster. */
+/** A grant that was ended. */
+export interface Revoked {
+  readonly grant: GrantFacts;
+  /** Whether all servers of a cluster know. If not, this one has ended it, and tells them as soon as it can. */
+  readonly areAllTold: boolean;
+}
+
+/**
+ * The grants of all servers of a cluster. While this server has not heard yet which there are, the methods throw or reject with
+ * `keys_unavailable`.
+ */
 export interface Grants {
   /** Lists grants, the newest first. There are never more than `MOST.grant`. */
   list(filter?: GrantFilter): readonly GrantFacts[];
-  /**
-   * Ends a grant: its tokens are refused from now on, and its calls end. Resolves with what it was; undefined if there is none. Rejects
-   * with `keys_unavailable` if the records of the cluster cannot be reached, so that only this server has ended it.
-   */
-  revoke(id: string): Promise<GrantFacts | undefined>;
+  /** Ends a grant: its tokens are refused from now on, and its calls end. Resolves with what it was; undefined if there is none. */
+  revoke(id: string): Promise<Revoked | undefined>;
 }
 
 /** Creates the list. `usersLifeMs` is how long grants of the issuer's users last at most, if that is known. */
@@ -63,6 +70,7 @@ export function createGrants(table: OAuthTable, uses: GrantUses, usersLifeMs = N
       rest.authCodeWrappedKey === undefined ? endOf({ expiresAt, createdAt, metadata }, usersLifeMs) : undefined,
   });
   const all = function* (): Iterable<{ readonly name: string; readonly grant: GrantRecord }> {
+    if (table.isUnread) throw new Fault("keys_unavailable", { message: UNREAD, retryAfterS: RETRY_AFTER_S });
     for (const row of table.rows("grant")) {
       const grant = readGrant(row);
       if (grant) yield { name: row.name, grant };
@@ -80,10 +88,9 @@ export function createGrants(table: OAuthTable, uses: GrantUses, usersLifeMs = N
     async revoke(id) {
       for (const { name, grant } of all()) {
         if (grant.id !== id) continue;
+        // What is known of its use goes with it.
         const facts = factsOf(grant);
-        if (!(await removeGrant(table, name)))
-          throw new Fault("keys_unavailable", { message: AWAY, retryAfterS: RETRY_AFTER_S });
-        return facts;
+        return { grant: facts, areAllTold: await removeGrant(table, name) };
       }
       return undefined;
     },
@@ -99,8 +106,8 @@ function endOf(
   return Math.min(expiresAt * 1000, createdAt * 1000 + usersLifeMs);
 }
 
-const AWAY =
-  "This server cannot reach the records of its cluster in NATS, so only this server has ended the access. Try again shortly.";
+const UNREAD =
+  "This server has not reached the records of its cluster in NATS since its start, so it does not know yet which programs have access. Try again shortly.";
 const RETRY_AFTER_S = 5;
 
 /** Returns the holder as others know it. */

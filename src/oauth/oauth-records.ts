@@ -31,9 +31,12 @@ export interface SharedOAuth {
   write(row: OAuthRow): Promise<SharedOAuthWrite>;
   /**
    * Removes a record, whatever other servers write to it meanwhile: with a grant, all of its tokens. Resolves with whether all servers
-   * will know; false if the records cannot be reached. Never rejects.
+   * know; false if the records cannot be reached. The record is then gone for this server, which removes it from the others' as soon as
+   * they can be reached. Never rejects.
    */
   remove(name: string): Promise<boolean>;
+  /** Tries again to remove what could not be removed. */
+  retry(): void;
   /** Calls `listener` for each change that is heard of; an undefined row was removed. There is one listener. */
   watch(listener: (name: string, row: OAuthRow | undefined) => void): void;
 }

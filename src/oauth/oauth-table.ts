@@ -43,7 +43,10 @@ export class OAuthTable {
     // Where NATS keeps no records, each server has its own.
     for (const row of [...(keep?.load() ?? []), ...(shared?.load() ?? [])]) this.#hold(row);
     shared?.watch((name, row) => (row ? this.#hold(row) : this.#drop(name)));
-    this.#stop = clock.every(PRUNE_EVERY_MS, () => this.#prune());
+    this.#stop = clock.every(PRUNE_EVERY_MS, () => {
+      this.#prune();
+      shared?.retry();
+    });
   }
 
   /** Whether this server has not heard yet which records its cluster has. */
@@ -87,7 +90,7 @@ export class OAuthTable {
   }
 
   /**
-   * Removes a record. Resolves with whether there was one, or with `away` if the other servers of a cluster cannot be told. It is gone
+   * Removes a record. Resolves with whether there was one, or with `away` if the other servers of a cluster cannot be told yet. It is gone
    * here in any case.
    */
   async remove(name: string): Promise<boolean | "away"> {
@@ -161,8 +164,10 @@ export class OAuthTable {
       }
       if (!this.#hasExpired(value)) continue;
       // All servers find that it has expired. What belongs to a grant goes when the grant's record is written again.
-      if (this.#options.shared && /^(?:token|used):/.test(value.name)) this.#drop(value.name);
-      else void this.remove(value.name);
+      if (this.#options.shared && /^(?:token|used):/.test(value.name)) {
+        this.#drop(value.name);
+        this.#options.keep?.remove(value.name);
+      } else void this.remove(value.name);
     }
   }
 

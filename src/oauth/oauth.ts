@@ -93,7 +93,7 @@ export class OAuth implements ConnectorTokens {
 
   async verify(resource: string, token: string): Promise<Granted | undefined> {
     const relay = readResource(resource);
-    const name = grantNameOf(token);
+    const name = this.hasForm(token) ? grantNameOf(token) : undefined;
     if (!relay || name === undefined || !isUsableOrigin(relay.origin)) return undefined;
     if (this.table.isUnread) throw new Fault("key_not_confirmed", { message: UNREAD, retryAfterS: 5 });
     // The record of a token outlives that of its grant if both are written and removed at the same time.

@@ -41,14 +41,15 @@ export function makeRoom(table: OAuthTable, name: string): boolean {
   }
 }
 
-/** Removes a grant and its tokens. Resolves with whether all servers know. */
+/** Removes a grant, and then its tokens. Resolves with whether all servers know. */
 export async function removeGrant(table: OAuthTable, name: string): Promise<boolean> {
   const below = name.slice("grant:".length);
-  const removed = table.remove(name);
+  // In a cluster, a grant and its tokens are one record, which is written once.
+  const removed = await table.remove(name);
   const others = [...table.rows("token")].filter((row) => row.name.startsWith(`token:${below}:`));
   for (const row of others) void table.remove(row.name);
   void table.remove(`used:${below}`);
-  return (await removed) !== "away";
+  return removed !== "away";
 }
 
 /** Removes the client that was registered first of those without a grant. Returns whether there was one. */

@@ -94,9 +94,15 @@ export class CallDoor {
     const { visit, relayId } = this.#call;
     const origin = names.originOf(visit);
     const resource = publicUrlOf(names, relayId, visit, this.#alias);
-    const canSignIn = resource !== undefined && origin !== undefined;
-    const hasMetadata = canSignIn && this.#ports.auth.connectors.metadataFor(resource, origin) !== undefined;
+    const { connectors } = this.#ports.auth;
     const path = `${METADATA_PATH}/api/mcp/id/${relayId}${this.#alias}`;
-    return { id: relayId, resource, metadataUrl: hasMetadata ? `${origin}${path}` : undefined };
+    return {
+      id: relayId,
+      resource,
+      get metadataUrl() {
+        const canSignIn = resource !== undefined && origin !== undefined;
+        return canSignIn && connectors.metadataFor(resource, origin) !== undefined ? `${origin}${path}` : undefined;
+      },
+    };
   }
 }

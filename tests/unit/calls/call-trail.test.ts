@@ -158,7 +158,7 @@ describe("what clients and relays have chosen", () => {
     expect(call?.arguments).toBe('{"key":"mk_0123…","other":"[key]"}');
   });
 
-  test("says nothing about a caller whom the server knows", async () => {
+  test("says nothing about a caller that the server knows", async () => {
     const call = await kept({
       caller: { ...NOBODY, name: "key:ann", keyId: "0123456789ab", client: "Claude", tenant: "lab" },
       called: { caller: "admin-key:1" },

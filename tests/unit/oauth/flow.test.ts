@@ -117,7 +117,7 @@ describe("a grant", () => {
     expect(rig.oauth.grants.list({ keyId: "ann" })[0]?.lastUsedAt).toBe(rig.clock.now());
     expect(rig.oauth.grants.list({ keyId: "bob" })).toEqual([]);
 
-    expect((await rig.oauth.grants.revoke(grant?.id ?? ""))?.relay).toBe("files");
+    expect((await rig.oauth.grants.revoke(grant?.id ?? ""))?.grant.relay).toBe("files");
     expect(rig.oauth.grants.list()).toEqual([]);
     expect(await rig.oauth.grants.revoke(grant?.id ?? "")).toBeUndefined();
     expect(await rig.verify(tokens.access_token)).toBeUndefined();
@@ -140,6 +140,7 @@ describe("a server of a cluster that has not read the records yet", () => {
     load: () => [],
     write: async () => "away",
     remove: async () => false,
+    retry: () => {},
     watch: () => {},
   };
 
@@ -154,6 +155,11 @@ describe("a server of a cluster that has not read the records yet", () => {
       expect(answer.status).toBe(503);
       expect(answer.headers.get("retry-after")).toBe("5");
     }
+  });
+
+  test("refuses what has not the form of a token at once, and does not wait for other servers to tell of it", async () => {
+    const rig = new OAuthRig({ shared: { ...unread, isUnread: false } });
+    expect(await rig.verify("some:other:token")).toBeUndefined();
   });
 
   test("tells people to try again, and says nothing about a program that it cannot know", async () => {

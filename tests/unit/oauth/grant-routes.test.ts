@@ -8,6 +8,8 @@ import { createVisit } from "../../../src/http/visit.ts";
 import type { Holder } from "../../../src/oauth/connector.ts";
 import { grantRoutes } from "../../../src/oauth/grant-routes.ts";
 import type { GrantView } from "../../../src/oauth/grant-view.ts";
+import type { OAuthOptions } from "../../../src/oauth/oauth.ts";
+import type { SharedOAuth } from "../../../src/oauth/oauth-records.ts";
 import { NO_VISIT } from "../../../src/plugin/route-context.ts";
 import { ANN, OAuthRig } from "../../support/oauth-rig.ts";
 
@@ -26,8 +28,8 @@ class GrantRig extends OAuthRig {
   readonly notes: AuditNote[] = [];
   readonly #routes: AnyElysia;
 
-  constructor() {
-    super();
+  constructor(options: Partial<OAuthOptions> = {}) {
+    super(options);
     for (const [key, holder] of Object.entries(KEYS)) this.keys.set(key, holder);
     const operator = createCaller("admin-key:1");
     const routes = grantRoutes({
@@ -176,5 +178,53 @@ describe("the holder of a key", () => {
   test("is asked for the key", async () => {
     const rig = new GrantRig();
     expect((await rig.ask("GET", "/api/key/grants", "wrong")).status).toBe(401);
+  });
+});
+
+/** The records of a cluster that this server reaches only while `state` says so. */
+function sharedWhile(state: { isUnread: boolean; isReached: boolean }): SharedOAuth {
+  return {
+    get isUnread() {
+      return state.isUnread;
+    },
+    load: () => [],
+    write: async () => (state.isReached ? "written" : "away"),
+    remove: async () => state.isReached,
+    retry: () => {},
+    watch: () => {},
+  };
+}
+
+describe("a server of a cluster", () => {
+  test("says that it cannot know the grants while it has not read them", async () => {
+    const rig = new GrantRig({ shared: sharedWhile({ isUnread: true, isReached: false }) });
+    const asked = [
+      ["GET", "/api/mcp/grants"],
+      ["DELETE", "/api/mcp/grants/g1"],
+      ["GET", "/api/key/grants"],
+      ["DELETE", "/api/key/grants/g1"],
+    ] as const;
+    for (const [method, path] of asked) {
+      const answer = await rig.ask(method, path, "key-of-ann");
+      expect(answer.status).toBe(503);
+      expect(await answer.json()).toEqual({ code: "keys_unavailable" });
+    }
+    expect(rig.notes).toEqual([]);
+  });
+
+  test("writes down a revocation of which the other servers do not know yet, and says so", async () => {
+    const state = { isUnread: false, isReached: true };
+    const rig = new GrantRig({ shared: sharedWhile(state) });
+    const token = await rig.letIn("key-of-ann");
+    const id = (await rig.list()).data[0]?.id;
+    state.isReached = false;
+    const answer = await rig.ask("DELETE", `/api/mcp/grants/${id}`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toEqual({ code: "keys_unavailable" });
+    expect(rig.notes).toMatchObject([
+      { what: "grant.revoke", about: id, detail: { client: "Sextant", only_here: true } },
+    ]);
+    expect((await rig.list()).total).toBe(0);
+    expect(rig.oauth.isOurs(token)).toBe(false);
   });
 });

@@ -7,7 +7,7 @@ export interface Peer {
   /** Sends a message. Returns false when the peer accepts no more: it has ended, or reads too slowly. */
   send(message: JSONRPCMessage): boolean;
   /**
-   * Sends a request as `send` does, in its own bytes. Returns false for one that has to be sent as others are; nothing has become of it
+   * Sends a request of a session as `send` does, in its own bytes. Returns false for one that has to be sent as others are; nothing has become of it
    * then. Absent: so are all requests.
    */
   forward?(call: PlainCall): boolean;

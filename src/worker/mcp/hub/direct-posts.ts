@@ -1,19 +1,15 @@
-import { type JSONRPCRequest, PROTOCOL_VERSION_META_KEY } from "@modelcontextprotocol/server";
+import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 import type { Answer, Backend } from "../../../answering/opening.ts";
 import type { HeaderPairs } from "../../../wire/heads.ts";
 import type { PlainAnswer } from "../bridge/direct/plain-answer.ts";
 import { bytesOf, type PlainCall } from "../bridge/direct/plain-call.ts";
-import { encodeHeader, subjectOf } from "../bridge/standard-headers.ts";
 import { fetchFrom, toResponse } from "./backend-fetch.ts";
 import { readPlain } from "./plain-reading.ts";
 
-/** What the head of a call says beside what its message does. */
-export interface DirectHead {
-  /** The session's id and revision at the server, as far as there are any. */
-  readonly sessionId: string | undefined;
+/** The session of a call at its server, as far as there is one. */
+export interface DirectSession {
+  readonly id: string | undefined;
   readonly version: string | undefined;
-  /** Headers that repeat arguments. */
-  readonly headers: Readonly<Record<string, string>> | undefined;
 }
 
 export interface DirectPostsOptions {
@@ -35,7 +31,7 @@ export type Sent = Readonly<Partial<Record<typeof SENT, string>>>;
 export class DirectPosts {
   readonly #options: DirectPostsOptions;
   /** Answers that wait for the transport, by the header of their request. */
-  readonly #answers = new Map<string, Answer>();
+  readonly #answers = new Map<string, { readonly answer: Answer; readonly abort: AbortController }>();
   readonly #running = new Set<AbortController>();
   #count = 0;
   /** Sends requests of the transport. */
@@ -46,18 +42,21 @@ export class DirectPosts {
     const ask = fetchFrom(options.backend);
     this.fetch = async (url, init) => {
       const key = this.#answers.size === 0 ? null : new Headers(init?.headers).get(SENT);
-      const answer = key === null ? undefined : this.#answers.get(key);
-      if (key === null || !answer) return ask(url, init);
+      const waiting = key === null ? undefined : this.#answers.get(key);
+      if (key === null || !waiting) return ask(url, init);
       this.#answers.delete(key);
-      return toResponse(answer);
+      // From now on the transport reads the answer, and breaks it off when it is closed.
+      if (init?.signal?.aborted) waiting.abort.abort();
+      else init?.signal?.addEventListener("abort", () => waiting.abort.abort(), { once: true });
+      return toResponse(waiting.answer);
     };
   }
 
   /** Sends a call. Resolves when its result has been taken, or `send` has; rejects as `send` does, and if there is no answer. */
-  async post(call: PlainCall, abort: AbortController, head: DirectHead): Promise<void> {
+  async post(call: PlainCall, abort: AbortController, session: DirectSession): Promise<void> {
     const { message } = call;
     const { backend, onPlain, send } = this.#options;
-    const opening = backend.open({ method: "POST", path: "/", headers: headersOf(message, head) });
+    const opening = backend.open({ method: "POST", path: "/", headers: headersOf(session) });
     if (opening.kind !== "ask") return send(message, abort, {});
     this.#running.add(abort);
     let rest: Promise<Answer | undefined> | undefined;
@@ -88,30 +87,23 @@ export class DirectPosts {
   async #pass(message: JSONRPCRequest, abort: AbortController, answer: Answer): Promise<void> {
     this.#count += 1;
     const key = String(this.#count);
-    this.#answers.set(key, answer);
+    this.#answers.set(key, { answer, abort });
     try {
       await this.#options.send(message, abort, { [SENT]: key });
     } finally {
-      this.#answers.delete(key);
+      // Nobody will read an answer that the transport has not taken.
+      if (this.#answers.delete(key)) abort.abort();
     }
   }
 }
 
 /** Returns the headers that the SDK's transport gives to the same call. */
-function headersOf({ method, params }: JSONRPCRequest, { sessionId, version, headers }: DirectHead): HeaderPairs {
+function headersOf({ id, version }: DirectSession): HeaderPairs {
   const pairs: [string, string][] = [
     ["accept", "application/json, text/event-stream"],
     ["content-type", "application/json"],
   ];
-  const stated = params?._meta?.[PROTOCOL_VERSION_META_KEY];
-  if (typeof stated === "string") {
-    pairs.push(["mcp-method", method]);
-    const subject = subjectOf(method, params);
-    if (subject !== undefined) pairs.push(["mcp-name", encodeHeader(subject)]);
-    for (const [name, value] of Object.entries(headers ?? {})) pairs.push([name.toLowerCase(), value]);
-  }
-  const revision = typeof stated === "string" ? stated : version;
-  if (revision !== undefined) pairs.push(["mcp-protocol-version", revision]);
-  if (sessionId !== undefined) pairs.push(["mcp-session-id", sessionId]);
+  if (version !== undefined) pairs.push(["mcp-protocol-version", version]);
+  if (id !== undefined) pairs.push(["mcp-session-id", id]);
   return pairs;
 }

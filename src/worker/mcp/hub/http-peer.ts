@@ -179,14 +179,11 @@ class HttpPeer implements Peer {
   }
 
   /** Sends a call in its own bytes. The transport reads what is more than the result alone, as if it had sent the call itself. */
-  async #forwarded(call: PlainCall, { abort, isStateless }: OpenRequest): Promise<void> {
+  async #forwarded(call: PlainCall, { abort }: OpenRequest): Promise<void> {
     this.#untaken += 1;
     try {
-      await this.#direct.post(call, abort, {
-        sessionId: this.#transport.sessionId,
-        version: this.#transport.protocolVersion,
-        headers: isStateless ? this.#paramHeaders.headersOf(call.message) : undefined,
-      });
+      const { sessionId, protocolVersion } = this.#transport;
+      await this.#direct.post(call, abort, { id: sessionId, version: protocolVersion });
     } catch (error) {
       this.#handleFailure(call.message, error);
     } finally {

@@ -23,12 +23,13 @@ import { CHANGED, LISTS, resultOf } from "./lists.ts";
 import { discover, type HubShared, initialize } from "./meeting.ts";
 import type { Member } from "./member.ts";
 import { answerAlone, dialectFor, unknownName } from "./own-answers.ts";
-import { type Target, targetOf, UNKNOWN_METHOD } from "./targets.ts";
+import { mayEvade, type Target, targetOf, UNKNOWN_METHOD } from "./targets.ts";
 
 /** The most requests at once of one session. */
 const MAX_OPEN = 10_000;
 /** The most pages that are read to find a name that was shortened. */
 const MAX_PAGES = 50;
+const AMBIGUOUS = "The message has a member whose name has another case.";
 
 type OnAnswer = (answer: JSONRPCResponse, raw: RawAnswer | undefined) => void;
 
@@ -95,9 +96,10 @@ export class HubPeer implements Peer {
   forward(call: PlainCall): boolean {
     const { message } = call;
     this.#noteEra(message);
-    const target = this.#closing || this.#open.size >= MAX_OPEN ? undefined : this.#targetOf(message);
+    if (this.#closing || this.#open.size >= MAX_OPEN || mayEvade(message, this.#hub)) return false;
+    const target = this.#targetOf(message);
     // A request that no server's names show goes from one to the next, and others are refused.
-    if (target?.kind !== "member") return false;
+    if (target.kind !== "member") return false;
     const { member, request } = target;
     const cancel = this.#links.of(member).forward({ ...call, message: request }, this.#taking(member, this.#finishing));
     if (cancel) this.#begin(message.id, cancel);
@@ -113,6 +115,7 @@ export class HubPeer implements Peer {
     this.#noteEra(request);
     if (this.#open.size >= MAX_OPEN)
       return this.#answer(rpcError(RPC.server, "Too many requests are open.", request.id));
+    if (mayEvade(request, this.#hub)) return this.#answer(rpcError(RPC.invalidRequest, AMBIGUOUS, request.id));
     const list = LISTS.get(request.method);
     if (list)
       return this.#begin(

@@ -17,6 +17,8 @@ export type PlainReading =
 
 /** The most bytes of an answer that are held to be looked at. */
 const MAX_BYTES = 256 * 1024;
+/** The most pieces of an event stream after which it is looked at again, from its beginning. */
+const MAX_LOOKS = 64;
 
 /** Reads an answer that is the result of one request and little else: as JSON, or as the first message of an event stream. */
 export async function readPlain(answer: Answer, id: RequestId): Promise<PlainReading> {
@@ -47,7 +49,7 @@ async function readJson(body: ReplayableBody, length: number | undefined, id: Re
 
 async function readEvents(body: ReplayableBody, id: RequestId): Promise<Found | undefined> {
   // An event is there as soon as its last byte is.
-  while (body.bytes <= MAX_BYTES) {
+  for (let looks = 0; looks < MAX_LOOKS && body.bytes <= MAX_BYTES; looks += 1) {
     const bytes = body.joined();
     const event = firstEvent(bytes);
     if (event.kind === "other") return undefined;

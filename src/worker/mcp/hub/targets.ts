@@ -1,6 +1,7 @@
 import type { JSONRPCRequest } from "@modelcontextprotocol/server";
 import { isRecord } from "../../../json/parse.ts";
 import { RPC } from "../bridge/rpc-error.ts";
+import { isAmbiguous, isName } from "../deciding-members.ts";
 import type { Member } from "./member.ts";
 import { maybeShortened, splitName } from "./names.ts";
 import type { Owned, ResourceOwners } from "./owners.ts";
@@ -27,8 +28,11 @@ const INVALID_PARAMS = -32_602;
 
 /** The most characters of a name in an error. */
 const MAX_SHOWN_CHARS = 200;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: some programs end a text at a zero byte, and so evade rules about it.
-const CONTROL = /[\x00-\x1f\x7f]/;
+
+/** Whether a server may read another request than the one to which rules are applied here. */
+export function mayEvade({ params }: JSONRPCRequest, { members }: Known): boolean {
+  return members.some(({ server }) => server.rules !== undefined) && isAmbiguous(params);
+}
 
 /** Finds the target of a request about one tool, prompt or resource; undefined for any other request. */
 export function targetOf(request: JSONRPCRequest, known: Known): Target | undefined {
@@ -81,7 +85,7 @@ function byName(
   const unlisted: Target = { kind: "unlisted", member, method: listedBy };
   const name = member.ownName(exposed, parts.rest);
   if (name === undefined) return maybeShortened(exposed) ? unlisted : notFound;
-  if (member.server.rules && CONTROL.test(name)) return notFound;
+  if (member.server.rules && !isName(name)) return notFound;
   const isAllowed = what === "tool" ? member.allowsTool(name) : member.server.rules?.prompt(name) !== false;
   if (isAllowed === undefined) return unlisted;
   if (!isAllowed) return notFound;
@@ -98,7 +102,7 @@ function byUri(
   if (typeof uri !== "string") return refused("The parameter uri is missing");
   const notFound = refused("Resource not found");
   const allows = ({ server: { rules } }: Member, own: string): boolean =>
-    !rules || (!CONTROL.test(own) && (own.includes("{") ? rules.template(own) : rules.resource(own)));
+    !rules || (isName(own) && (own.includes("{") ? rules.template(own) : rules.resource(own)));
   if (owned) {
     if (!allows(owned.member, owned.uri)) return notFound;
     return { kind: "member", member: owned.member, request: { ...request, params: withUri(owned.uri) } };

@@ -1,5 +1,6 @@
 import { isRecord } from "../../../json/parse.ts";
 import { RPC } from "../bridge/rpc-error.ts";
+import { isName } from "../deciding-members.ts";
 import type { RuleSet } from "../rules.ts";
 import type { ClientMessage } from "./message.ts";
 
@@ -124,12 +125,6 @@ function isGuarded(method: string, { tools, prompts, resources }: RuleSet["restr
   if (tools && (plain.startsWith("tool") || plain.startsWith("tasks/list"))) return true;
   if (prompts && plain.startsWith("prompt")) return true;
   return (resources && plain.startsWith("resource")) || ((prompts || resources) && plain.startsWith("completion"));
-}
-
-/** Whether a value names something as every program reads it: some end a text at a zero byte, or repair one. */
-function isName(value: unknown): value is string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
-  return typeof value === "string" && value.isWellFormed() && !/[\x00-\x1f\x7f]/.test(value);
 }
 
 function shown(name: unknown): string {

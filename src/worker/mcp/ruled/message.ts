@@ -1,6 +1,7 @@
 import { isRecord, parseJson } from "../../../json/parse.ts";
 import { leadingMembersOf, type Range, uniqueMembersOf } from "../../../json/scan.ts";
 import { RPC } from "../bridge/rpc-error.ts";
+import { DECIDING, hasOtherSpelling } from "../deciding-members.ts";
 
 /** One message of a client that every parser reads the same way. */
 export interface ClientMessage {
@@ -24,18 +25,8 @@ export type Reading =
   | { readonly message: ClientMessage; readonly fault?: undefined }
   | { readonly fault: MessageFault; readonly message?: undefined };
 
-/** The members that decide what a message asks for, at each level of it. */
-const KEYS = {
-  message: ["jsonrpc", "id", "method", "params", "result", "error"],
-  params: ["name", "uri", "ref", "notifications", "arguments"],
-  ref: ["type", "name", "uri"],
-  notifications: ["resourceSubscriptions"],
-} as const;
-
 /** The most members at each of these levels: far more than a message has, and soon looked at. */
 const MAX_MEMBERS = 1000;
-/** The most characters of a name that may be another spelling of a known one. No letter folds into fewer characters. */
-const MAX_NAME_CHARS = 100;
 
 const UTF8 = { fatal: true, ignoreBOM: true } as const;
 
@@ -51,12 +42,12 @@ export function readMessage(bytes: Uint8Array): Reading {
   if (Array.isArray(parsed))
     return invalid("A relay that restricts its callers takes no batches. Send one message at a time.");
   if (!isRecord(parsed)) return invalid("The body is no JSON-RPC message.");
-  const members = clearMembers(bytes, { start: 0, end: bytes.length }, KEYS.message);
-  const params = members && clearMembers(bytes, members.get("params"), KEYS.params);
+  const members = clearMembers(bytes, { start: 0, end: bytes.length }, DECIDING.message);
+  const params = members && clearMembers(bytes, members.get("params"), DECIDING.params);
   const isClear =
     params !== undefined &&
-    clearMembers(bytes, params.get("ref"), KEYS.ref) !== undefined &&
-    clearMembers(bytes, params.get("notifications"), KEYS.notifications) !== undefined;
+    clearMembers(bytes, params.get("ref"), DECIDING.ref) !== undefined &&
+    clearMembers(bytes, params.get("notifications"), DECIDING.notifications) !== undefined;
   if (!isClear) return invalid("The message has a member twice, one whose name has another case, or too many.");
   const { id, method } = parsed;
   if (method !== undefined && typeof method !== "string") return invalid("The method is no text.");
@@ -99,19 +90,12 @@ function clearMembers(
   if (range === undefined || !isObjectAt(bytes, range)) return NONE;
   const members = uniqueMembersOf(bytes, range.start, MAX_MEMBERS);
   if (members === undefined) return undefined;
-  const known = new Set(keys.map(folded));
-  const isAnother = (name: string): boolean => !keys.includes(name) && known.has(folded(name));
-  return [...members.keys()].some(isAnother) ? undefined : members;
+  return hasOtherSpelling(members.keys(), keys) ? undefined : members;
 }
 
 /** Whether the place begins with an object; only the whole body may have white space before it. */
 function isObjectAt(bytes: Uint8Array, { start }: Range): boolean {
   return start === 0 || bytes[start] === 0x7b;
-}
-
-/** The form in which names are equal that differ in case, also by the few letters which Unicode folds into Latin ones. */
-function folded(name: string): string {
-  return name.slice(0, MAX_NAME_CHARS).normalize("NFKC").toLowerCase();
 }
 
 function decode(bytes: Uint8Array): string | undefined {

@@ -24,7 +24,7 @@ export async function readWhole(
   let length = 0;
   const refuse = (kind: "too_large" | "no_room"): WholeBody => {
     room.giveBack(length);
-    return { kind, begun: Buffer.concat(chunks).subarray(0, BEGUN_BYTES) };
+    return { kind, begun: beginningOf(chunks) };
   };
   const add = (chunk: Uint8Array): WholeBody | undefined => {
     chunks.push(chunk);
@@ -54,4 +54,16 @@ export async function readWhole(
   }
   const bytes = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
   return { kind: "whole", bytes, release: () => room.giveBack(length) };
+}
+
+/** Copies the first bytes alone, so that nothing keeps the others. */
+function beginningOf(chunks: readonly Uint8Array[]): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  let missing = BEGUN_BYTES;
+  for (const chunk of chunks) {
+    if (missing <= 0) break;
+    pieces.push(chunk.subarray(0, missing));
+    missing -= chunk.length;
+  }
+  return Buffer.concat(pieces);
 }

@@ -1,9 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
+import type { BucketWrite } from "../../../../src/cluster/records/bucket.ts";
 import { createClusterOAuth } from "../../../../src/cluster/records/cluster-oauth.ts";
 import { RecordTable } from "../../../../src/cluster/records/record-table.ts";
+import type { OAuthRow } from "../../../../src/oauth/oauth-records.ts";
 import { OAuthTable } from "../../../../src/oauth/oauth-table.ts";
 import { removeGrant } from "../../../../src/oauth/room.ts";
 import { systemClock } from "../../../../src/system/clock.ts";
+import { FakeClock } from "../../../support/fake-clock.ts";
 import { MemoryBucket } from "../../../support/memory-bucket.ts";
 
 const GRANT = { name: "grant:ann:g1", value: "{}", expiresAt: undefined };
@@ -103,6 +106,98 @@ test("nothing is said to be written or revoked that the other servers cannot kno
   expect(await table.put(TOKEN, undefined)).toBe("away");
   expect(await removeGrant(table, GRANT.name)).toBe(false);
   expect(table.get(GRANT.name)).toBeUndefined();
+});
+
+/** Opens one server of the cluster, with what it has of the bucket. */
+async function reached(bucket: MemoryBucket) {
+  const records = new RecordTable();
+  const shared = createClusterOAuth({ table: records, reach: { hasRecords: true }, now: () => systemClock.now() });
+  const table = new OAuthTable({ clock: systemClock, shared });
+  running.push(() => table.close());
+  records.attach(bucket.open());
+  await bucket.settle();
+  return { table, records };
+}
+
+test.each([
+  ["another server has written nothing meanwhile", undefined],
+  ["another server has refreshed it meanwhile", "refreshed"],
+])("a revocation while NATS is away stands, and reaches all servers with NATS, where %s", async (_name, value) => {
+  const bucket = new MemoryBucket();
+  const { table, records } = await reached(bucket);
+  const other = start(bucket);
+  await bucket.settle();
+  await during(bucket, table.put(GRANT, undefined));
+  await during(bucket, table.put(TOKEN, undefined));
+  await bucket.settle();
+  records.detach();
+  expect(await removeGrant(table, GRANT.name)).toBe(false);
+  if (value !== undefined) await during(bucket, other.put({ ...GRANT, value }, GRANT.value));
+  expect(other.get(TOKEN.name)).toEqual(TOKEN);
+  const told: string[] = [];
+  table.onRemoved(({ name }) => told.push(name));
+  records.attach(bucket.open());
+  await bucket.settle();
+  for (const each of [table, other]) {
+    expect(each.get(GRANT.name)).toBeUndefined();
+    expect(each.get(TOKEN.name)).toBeUndefined();
+  }
+  expect(bucket.records()).toEqual({});
+  // It was never there again.
+  expect(told).toEqual([]);
+});
+
+test("a removal before the records were read is not said to be known, and follows", async () => {
+  const bucket = new MemoryBucket();
+  await during(bucket, (await reached(bucket)).table.put(GRANT, undefined));
+  const late = start(bucket);
+  expect(await removeGrant(late, GRANT.name)).toBe(false);
+  await bucket.settle();
+  expect(late.get(GRANT.name)).toBeUndefined();
+  expect(bucket.records()).toEqual({});
+});
+
+test("a grant is removed with its tokens in one write", async () => {
+  let writes = 0;
+  class CountingBucket extends MemoryBucket {
+    override write(...write: Parameters<MemoryBucket["write"]>): BucketWrite {
+      writes += 1;
+      return super.write(...write);
+    }
+  }
+  const bucket = new CountingBucket();
+  const { table } = await reached(bucket);
+  await during(bucket, table.put(GRANT, undefined));
+  for (const id of ["aa", "bb", "cc"])
+    await during(bucket, table.put({ ...TOKEN, name: `token:ann:g1:${id}` }, undefined));
+  const before = writes;
+  expect(await during(bucket, removeGrant(table, GRANT.name))).toBe(true);
+  await bucket.settle();
+  // The empty record, and its removal.
+  expect(writes - before).toBe(2);
+});
+
+test("a server of a cluster without records does not keep what has expired", () => {
+  const clock = new FakeClock();
+  const kept = new Set<string>();
+  const keep = {
+    load: () => [],
+    save: ({ name }: OAuthRow) => kept.add(name),
+    remove: (name: string) => kept.delete(name),
+  };
+  const records = new RecordTable();
+  const shared = createClusterOAuth({ table: records, reach: { hasRecords: false }, now: () => clock.now() });
+  const table = new OAuthTable({ clock, shared, keep });
+  running.push(() => table.close());
+  return Promise.all(
+    [TOKEN, { ...TOKEN, name: "used:ann:g1" }, { ...TOKEN, name: "client:c1" }].map((row) =>
+      table.put({ ...row, expiresAt: clock.now() + 1000 }, undefined),
+    ),
+  ).then(() => {
+    expect(kept.size).toBe(3);
+    clock.advance(60_000);
+    expect([...kept]).toEqual([]);
+  });
 });
 
 test("a server of a cluster without records keeps its own", async () => {

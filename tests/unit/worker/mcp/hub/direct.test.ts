@@ -77,20 +77,18 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
       "a comment and an event without data before it",
       [": hi\n\nid: 1\ndata: \n\n", event({ id: "ID", result: RESULT })],
     ],
-    ["an event in pieces", [...event({ id: "ID", result: RESULT })]],
+    ["an event in two pieces", event({ id: "ID", result: RESULT }).split(/(?<=message\n.)/)],
+    ["an event whose last byte comes alone", event({ id: "ID", result: RESULT }).split(/(?=\n$)/)],
+    [
+      "many comments before it",
+      [...Array.from({ length: 500 }, () => ": hi\n\n"), event({ id: "ID", result: RESULT })],
+    ],
     ["a time to wait before it", ["retry: 10\ndata:\n\n", event({ id: "ID", result: RESULT })]],
     ["an event after its result", [event({ id: "ID", result: RESULT }), event({ id: 99, result: {} })]],
   ])("is answered in JSON where the server answers with a stream of %s", async (_name, pieces) => {
     const { call } = await session(
       isDirect,
-      onCall(({ message }) =>
-        events(
-          ...pieces
-            .join("")
-            .replace('"ID"', String(message.id))
-            .split(/(?<=\n\n)/),
-        ),
-      ),
+      onCall(({ message }) => events(...pieces.map((piece) => piece.replace('"ID"', String(message.id))))),
     );
     const response = await call();
     expect(response.headers.get("content-type")).toBe("application/json");
@@ -220,7 +218,9 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
       return ({ message: { method, id } }) => {
         if (method === "resources/list")
           return json({ jsonrpc: "2.0", id, result: { resources: uris.map((uri) => ({ uri, name: uri })) } });
-        return method === "tools/call" ? json({ jsonrpc: "2.0", id, result: { content } }) : undefined;
+        // With white space, so that its bytes are looked at.
+        const written = `{ "jsonrpc":"2.0", "id":${id}, "result":${JSON.stringify({ content })} }`;
+        return method === "tools/call" ? json(written) : undefined;
       };
     };
     const { hub } = hubOfScripted({ first: list(["file:///a"]), web: list([]) }, isDirect);
@@ -233,12 +233,43 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
     });
   });
 
+  test("waits until the server has taken the notification before it", async () => {
+    const taken = Promise.withResolvers<Answer>();
+    const { hub, id, call, calls } = await session(isDirect, ({ message }) =>
+      message.method === "notifications/roots/list_changed" ? taken.promise : undefined,
+    );
+    await say(hub, id, { method: "notifications/roots/list_changed" });
+    const answer = call();
+    await turn();
+    expect(calls()).toHaveLength(0);
+    taken.resolve({ status: 202, headers: [], body: null });
+    expect((await messagesOf(await answer))[0]?.result).toEqual(RESULT);
+  });
+
   test("of a tool that the file does not allow reaches no server", async () => {
     const { call, calls } = await session(isDirect, () => undefined, compileRules({ tools: ["big"] }));
     const refused = (await messagesOf(await call()))[0]?.error;
     expect(refused).toEqual({ code: -32_602, message: "Unknown tool: web__small" });
     expect((await messagesOf(await call({ params: { name: "web__big" } })))[0]?.result).toEqual(RESULT);
     expect(calls().map(({ message }) => message.params?.["name"])).toEqual(["big"]);
+  });
+
+  test.each([
+    ["another spelling of a name", { name: "web__big", Name: "small" }],
+    ["a letter that folds into a Latin one", { name: "web__big", "notification\u017f": {} }],
+    ["another spelling within a reference", { name: "web__big", ref: { type: "ref/prompt", Name: "small" } }],
+  ])("with %s reaches no server where the file has rules", async (_name, params) => {
+    const { call, calls } = await session(isDirect, () => undefined, compileRules({ tools: ["big"] }));
+    expect((await messagesOf(await call({ params })))[0]?.error?.code).toBe(-32_600);
+    expect(calls()).toEqual([]);
+    const { call: freely } = await session(isDirect, () => undefined);
+    expect((await messagesOf(await freely({ params })))[0]?.result).toEqual(RESULT);
+  });
+
+  test("with a name that some programs repair reaches no server where the file has rules", async () => {
+    const { call, calls } = await session(isDirect, () => undefined, compileRules({ tools: ["big*"] }));
+    expect((await messagesOf(await call({ params: { name: "web__big\ud800" } })))[0]?.error?.code).toBe(-32_602);
+    expect(calls()).toEqual([]);
   });
 
   test("in a session that the server has ended fails, and the next one opens another", async () => {
@@ -263,6 +294,30 @@ describe.each(WAYS)("a call %s", (_way, isDirect) => {
     await eventually(() => calls().length === 1);
     void drop(hub, id);
     expect((await messagesOf(await answer))[0]).toMatchObject({ id: 7, error: { code: -32_603 } });
+    await eventually(() => calls()[0]?.signal.aborted === true);
+  });
+
+  test.each([
+    [
+      "an event came before its answer",
+      { method: "notifications/message", params: { level: "info", data: "working" } },
+    ],
+    ["its result has come and the stream goes on", { result: RESULT }],
+  ])("is broken off at the server when its session ends, though %s", async (_name, message) => {
+    const stream = eventStream();
+    const { hub, id, call, calls } = await session(
+      isDirect,
+      onCall(() => stream.answer),
+    );
+    const answer = call();
+    await eventually(() => calls().length === 1);
+    const own = "result" in message ? { id: calls()[0]?.message.id } : {};
+    stream.write(event({ ...own, ...message }));
+    const client = reading(await answer);
+    expect(await client.until("result" in message ? "done" : "working")).toBeDefined();
+    await turn();
+    expect(calls()[0]?.signal.aborted).toBe(false);
+    void drop(hub, id);
     await eventually(() => calls()[0]?.signal.aborted === true);
   });
 
@@ -311,6 +366,11 @@ describe("a client sees the same of an answer that is", () => {
     ["in JSON of two ids", (id) => json(`{"jsonrpc":"2.0","id":1000,"id":${id},"result":{"content":[]}}`)],
     ["with metadata", (id) => json({ jsonrpc: "2.0", id, result: { ...RESULT, _meta: { a: 1 } } })],
     ["with white space", (id) => json(` { "result" : {"content":[]} , "id" : ${id} , "jsonrpc" : "2.0" } \n`)],
+    [
+      "with a subscription, and white space",
+      (id) =>
+        json(`{"jsonrpc": "2.0","id":${id},"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":"${id}"}}}`),
+    ],
     ["text in other languages", (id) => json({ jsonrpc: "2.0", id, result: { content: [], text: "ahoy ⚓ é" } })],
     ["an event of more than one line", (id) => events(`data: {"jsonrpc":"2.0",\ndata: "id":${id},"result":{}}\n\n`)],
     ["an error event", (id) => events(event({ id, error: { code: -5, message: "no" } }))],

@@ -2,6 +2,7 @@
 import { BoundLink } from "./parts/bound-link.tsx";
 import { CopyButton } from "./parts/copy-button.tsx";
 import { Detail, DetailCard, DetailHead, PlainTable } from "./parts/detail.tsx";
+import { ModelLink } from "./parts/model-link.tsx";
 
 /** The page of one job: what it is, what happened to it and when. */
 export function JobPage(): string {
@@ -45,7 +46,7 @@ export function JobPage(): string {
           <div>
             <dt>Model</dt>
             <dd>
-              <BoundLink look="cut" to="$store.route.href('models', it.model)" text="it.model" />
+              <ModelLink of="it.model" />
             </dd>
           </div>
           <div x-show="it.worker !== ''">

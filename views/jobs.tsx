@@ -3,6 +3,7 @@
 import { Empty } from "./empty.tsx";
 import { JobPage } from "./job-page.tsx";
 import { BoundLink } from "./parts/bound-link.tsx";
+import { ModelLink } from "./parts/model-link.tsx";
 import { MenuButton, MenuItem, MenuLine, RowMenu } from "./parts/row-menu.tsx";
 import { Cell, type Column, Listing } from "./parts/table.tsx";
 import { RoutedChoice } from "./parts/table-choices.tsx";
@@ -81,7 +82,7 @@ function JobTable(): string {
         <span class="soft cut why" x-show="row.why !== ''" x-text="row.why" x-bind:title="row.why"></span>
       </Cell>
       <Cell label="Model" place="line">
-        <BoundLink look="cut" to="$store.route.href('models', row.model)" title="row.model" text="row.model" />
+        <ModelLink of="row.model" />
       </Cell>
       <Cell label="Worker" priority={2}>
         <BoundLink

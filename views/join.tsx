@@ -1,4 +1,6 @@
 /** @jsxImportSource @kitajs/html */
+import { ThemeSwitch } from "./front.tsx";
+import { Logo } from "./icons.tsx";
 import { Layout, type PageAssets } from "./layout.tsx";
 
 export interface JoinPageProps {
@@ -18,6 +20,13 @@ export function JoinPage({ assets, origin, version, need, kinds }: JoinPageProps
   return (
     <Layout title="Add a worker · Moorage" assets={assets}>
       <main class="join">
+        <div class="brand-line">
+          <a href="/">
+            <Logo />
+            Moorage
+          </a>
+          <ThemeSwitch />
+        </div>
         <h1>Add a worker</h1>
         <p>
           A worker connects the models or tools of a machine to <strong safe>{origin}</strong>. The machine only dials

@@ -162,7 +162,7 @@ export function RotateDialog(): string {
 }
 
 /** The dialog that shows a key that was just created. Escape does not close it, because the key would be lost. */
-export function ShownKeyDialog(): string {
+export function ShownKeyDialog({ version }: { readonly version: string }): string {
   return (
     <dialog
       id="key-shown"
@@ -184,7 +184,7 @@ export function ShownKeyDialog(): string {
           Copy
         </button>
       </div>
-      <CurlLine text="firstStep()" label="Try it" />
+      <CurlLine text={`firstStep('${version}')`} label="Try it" />
       <form method="dialog" class="buttons">
         <button type="submit">Done</button>
       </form>

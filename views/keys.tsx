@@ -15,10 +15,12 @@ export interface KeysProps {
   readonly keeping: Keeping;
   /** Whether programs can be let in to MCP servers here. */
   readonly hasGrants: boolean;
+  /** The server's version. */
+  readonly version: string;
 }
 
 /** The section on keys: who may use the server, how much, and what operators changed. */
-export function Keys({ keeping, hasGrants }: KeysProps): string {
+export function Keys({ keeping, hasGrants, version }: KeysProps): string {
   return (
     <PluginSection
       id="keys"
@@ -31,7 +33,7 @@ export function Keys({ keeping, hasGrants }: KeysProps): string {
         { id: "audit", label: "Audit trail" },
       ]}
     >
-      <Part id="keys">{keeping === "none" ? <NoKeys /> : <KeyTable keeping={keeping} />}</Part>
+      <Part id="keys">{keeping === "none" ? <NoKeys /> : <KeyTable keeping={keeping} version={version} />}</Part>
       {keeping === "none" ? (
         ""
       ) : (
@@ -68,7 +70,7 @@ function NoKeys(): string {
   ) as string;
 }
 
-function KeyTable({ keeping }: { readonly keeping: "made" | "file" }): string {
+function KeyTable({ keeping, version }: { readonly keeping: "made" | "file"; readonly version: string }): string {
   return (
     <Listing
       id="keys"
@@ -93,7 +95,7 @@ function KeyTable({ keeping }: { readonly keeping: "made" | "file" }): string {
       onFilter="changed()"
       count="countText()"
       refresh={{ everyS: 10, run: "load()" }}
-      after={(<Dialogs />) as string}
+      after={(<Dialogs version={version} />) as string}
     >
       <Cell label="Key">
         <button
@@ -219,13 +221,13 @@ function Actions(): string {
   ) as string;
 }
 
-function Dialogs(): string {
+function Dialogs({ version }: { readonly version: string }): string {
   return (
     <>
       <KeyDetails />
       <KeyFormDialog />
       <RotateDialog />
-      <ShownKeyDialog />
+      <ShownKeyDialog version={version} />
     </>
   ) as string;
 }

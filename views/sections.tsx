@@ -47,7 +47,7 @@ export function firstSection(props: OverviewProps): StateSection {
 /** The sections after the first one, in the order of the navigation. Those for which no plugin has anything are left out. */
 export function laterSections(
   plugins: readonly SectionPlugin[],
-  keys: KeysProps,
+  keys: Omit<KeysProps, "version">,
   connecting: () => ConnectingFacts,
 ): readonly LaterSection[] {
   const kinds = plugins.flatMap(({ id, section }): readonly WorkerKind[] =>
@@ -71,7 +71,12 @@ export function laterSections(
     }),
     ...ifAny(withModels, { ...shown, id: "jobs", label: "Jobs", render: () => (<Jobs />) as string }),
     ...plugins.flatMap(ownSection),
-    { ...shown, id: "keys", label: "Keys", render: () => (<Keys {...keys} />) as string },
+    {
+      ...shown,
+      id: "keys",
+      label: "Keys",
+      render: () => (<Keys {...keys} version={connecting().version} />) as string,
+    },
     { ...shown, id: "usage", label: "Usage", render: () => (<Usage />) as string },
     ...ifAny(tries, {
       ...shown,

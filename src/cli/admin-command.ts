@@ -1,5 +1,6 @@
 import { nearest } from "../settings/nearest.ts";
 import { EXIT_CONFIG, type Sources } from "../settings/read-settings.ts";
+import { launcherWords } from "../system/launcher.ts";
 import { AdminClient } from "./admin-client.ts";
 import { openTarget } from "./admin-target.ts";
 import { CommandFault } from "./command-fault.ts";
@@ -52,23 +53,26 @@ export async function runAdmin(
   { argv, ...sources }: Sources,
   streams: Streams,
 ): Promise<number> {
+  const launcher = launcherWords(sources.env);
   const [word = "", ...others] = argv;
   const own = command.actions[""];
   const action = own ?? (Object.hasOwn(command.actions, word) ? command.actions[word] : undefined);
   const rest = own ? argv : others;
   if (argv.some((each) => HELP.test(each))) {
-    streams.out(action ? actionHelp(command, action) : commandHelp(command));
+    streams.out(action ? actionHelp(command, action, launcher) : commandHelp(command, launcher));
     return 0;
   }
   if (!action) {
-    streams.err(`${word === "" ? "An action is missing." : unknownAction(word, command)}\n\n${commandHelp(command)}`);
+    streams.err(
+      `${word === "" ? "An action is missing." : unknownAction(word, command)}\n\n${commandHelp(command, launcher)}`,
+    );
     return EXIT_CONFIG;
   }
   const read = readOptions(rest, { ...action.flags, ...TARGET_FLAGS });
   const { min, max } = action.words;
   const fault = read.ok ? wrongCount(read.words.length, min, max) : read.fault;
   if (!read.ok || fault !== undefined) {
-    streams.err(`${fault}\nUsage: moorage ${usageOf(command, action)}\n`);
+    streams.err(`${fault}\nUsage: ${launcher} ${usageOf(command, action)}\n`);
     return EXIT_CONFIG;
   }
   const { values, words } = read;
@@ -115,23 +119,23 @@ function usageOf({ name }: AdminCommand, { usage }: AdminAction): string {
   return `${name}${usage === "" ? "" : ` ${usage}`} [flags]`;
 }
 
-function commandHelp(command: AdminCommand): string {
+function commandHelp(command: AdminCommand, launcher: string): string {
   const actions = Object.values(command.actions);
   const width = Math.max(...actions.map(({ usage }) => usage.length));
   const lines = actions.map(({ usage, about }) => `  ${usage.padEnd(width)}  ${about.split(/(?<=\.)\s/)[0]}`);
   return `moorage ${command.name} ${command.about}
-Usage: moorage ${command.name} <action> [flags]
+Usage: ${launcher} ${command.name} <action> [flags]
 
 ${lines.join("\n")}
 
-'moorage ${command.name} <action> --help' lists the flags of an action.
+'${launcher} ${command.name} <action> --help' lists the flags of an action.
 
 ${WHERE}`;
 }
 
-function actionHelp(command: AdminCommand, action: AdminAction): string {
+function actionHelp(command: AdminCommand, action: AdminAction, launcher: string): string {
   return `${action.about}
-Usage: moorage ${usageOf(command, action)}
+Usage: ${launcher} ${usageOf(command, action)}
 
 ${flagsText({ ...action.flags, ...TARGET_FLAGS })}
 

@@ -15,12 +15,13 @@ export type DemoRequest =
 /** A cluster has at least two servers; more than nine would be too many for one machine. */
 const MOST_SERVERS = 9;
 
-/** Reads the demo's command line. `argv` begins after the word `demo`. */
-export function parseDemoArgs(argv: readonly string[], version: string): DemoRequest {
+/** Reads the demo's command line. `argv` begins after the word `demo`; `launcher` is what starts this program again. */
+export function parseDemoArgs(argv: readonly string[], version: string, launcher: string): DemoRequest {
+  const fault = (text: string): DemoRequest => faultOf(text, launcher);
   const read = readFlags(argv);
   if (read === undefined) return fault("The demo takes --servers, --keys and --sample-only only, each once.");
   const { help, version: asksVersion, servers: count, keys: keysFile, "sample-only": isSampleOnly = false } = read;
-  if (help) return { kind: "print", text: helpText(version) };
+  if (help) return { kind: "print", text: helpText(version, launcher) };
   if (asksVersion) return { kind: "print", text: version };
   if (keysFile === "") return fault("--keys needs the path of a file.");
   const given = [count, keysFile, isSampleOnly || undefined].filter((each) => each !== undefined);
@@ -66,14 +67,14 @@ function isWithoutValue(word: string, next: string | undefined): boolean {
 }
 
 /** The argument is not repeated: it may be a key. */
-function fault(text: string): DemoRequest {
-  return { kind: "fault", text: `${text} Run 'moorage demo --help' for details.` };
+function faultOf(text: string, launcher: string): DemoRequest {
+  return { kind: "fault", text: `${text} Run '${launcher} demo --help' for details.` };
 }
 
-function helpText(version: string): string {
+function helpText(version: string, launcher: string): string {
   return [
     `moorage demo ${version}: runs a server, workers and a sample model server on this machine.`,
-    "Usage: moorage demo [--keys <file> | --servers <number> | --sample-only]",
+    `Usage: ${launcher} demo [--keys <file> | --servers <number> | --sample-only]`,
     "The server listens on 127.0.0.1, on port 8080 or the one that the environment variable PORT names.\n" +
       "If that port is taken, it says so and uses any free one.\n" +
       "If Ollama, llama.cpp, vLLM or LM Studio responds on its usual port, the demo uses that instead of the sample.",

@@ -35,7 +35,7 @@ const USUAL_PORT = "8080";
 
 /** Runs the demo until a signal ends it, or prints what its command line asks for. `argv` begins after the word `demo`. */
 export async function runDemo(argv: readonly string[]): Promise<void> {
-  const request = parseDemoArgs(argv, VERSION);
+  const request = parseDemoArgs(argv, VERSION, launcherWords(process.env));
   switch (request.kind) {
     case "run":
       await startDemo(keysOf(request.keysFile));

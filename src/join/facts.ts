@@ -56,7 +56,7 @@ export const KIND_TEXT: Readonly<Record<JoinKind, string>> = {
 export function needText(needs: WorkerNeeds): string {
   switch (needs) {
     case "join_token":
-      return `Replace ${TOKEN_PLACEHOLDER} with a join token. An operator of this server makes one under "Add a worker" in the dashboard, or with: moorage join-token`;
+      return `Replace ${TOKEN_PLACEHOLDER} with a join token. An operator of this server makes one under "Add a worker" in the dashboard, or with: moorage join-token create`;
     case "client_key":
       return "This server makes no join tokens. CLIENT_KEY is the key that its operator has set in the variable of the same name.";
     case "nothing":
@@ -71,15 +71,16 @@ const SYSTEM_TEXT: Readonly<Record<JoinLine["system"], string>> = {
   windows: "Windows",
 };
 
-/** Returns each text once, with the systems that it is for: `Linux, macOS`. */
+/** Returns each text once, with the systems that it is for: `Linux, macOS`. Those of Windows alone are the last. */
 export function groupedLines(
   lines: readonly JoinLine[],
 ): readonly { readonly heading: string; readonly text: string }[] {
-  const groups = Map.groupBy(lines, ({ label, text }) => `${label}\0${text}`);
+  const ordered = lines.toSorted((a, b) => Number(a.system === "windows") - Number(b.system === "windows"));
+  const groups = Map.groupBy(ordered, ({ label, text }) => `${label}\0${text}`);
   return [...groups.values()].map((group) => {
     const systems = group.map(({ system }) => SYSTEM_TEXT[system]).join(", ");
     const [{ label, text } = { label: "", text: "" }] = group;
-    return { heading: `${systems[0]?.toUpperCase()}${systems.slice(1)} (${label})`, text };
+    return { heading: `${systems[0]?.toUpperCase()}${systems.slice(1)} (${label.replace(/^With/, "with")})`, text };
   });
 }
 

@@ -1,10 +1,10 @@
 /** The text of `moorage worker install --help`. */
-export function helpText(version: string): string {
+export function helpText(version: string, launcher: string): string {
   return `moorage worker install ${version}: keeps a worker running, as a service of this system.
 
-Usage: moorage worker install llm|asr|mcp [more kinds] [flags of the worker] [flags below]
-       moorage worker uninstall [--service <name>]
-       moorage worker status [--service <name>]
+Usage: ${launcher} worker install llm|asr|mcp [more kinds] [flags of the worker] [flags below]
+       ${launcher} worker uninstall [--service <name>]
+       ${launcher} worker status [--service <name>]
 
   --service <name>   The service's name. A second worker on this machine needs another one. Default: moorage-worker.
   --user             A service of this user: a systemd user unit, a LaunchAgent. Default, unless root installs it.
@@ -21,5 +21,5 @@ service needs nothing of what it was installed from. Run the same command again 
 to update.
 
 Example:
-  moorage worker install llm --server https://moorage.example.com --join mj_…`;
+  ${launcher} worker install llm --server https://moorage.example.com --join mj_…`;
 }

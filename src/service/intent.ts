@@ -33,7 +33,7 @@ const MAX_DRAIN_S = 86_400;
 /** Reads the words for the worker as the worker itself will, and adds what a service needs beside them. */
 export function toIntent({ name, rest }: InstallRequest, placed: Placed, host: ServiceHost): Intent {
   const sources = sourcesOf(rest, host);
-  if (rest.length === 0) return { kind: "text", text: helpText(host.version), code: EXIT_CONFIG };
+  if (rest.length === 0) return { kind: "text", text: helpText(host.version, host.launcher), code: EXIT_CONFIG };
   const loaded = loadWorkerSettings(sources);
   if (loaded.kind === "print") return { kind: "text", text: loaded.text, code: 0 };
   if (loaded.kind === "faults") return wrong(loaded.faults);

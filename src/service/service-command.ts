@@ -17,7 +17,7 @@ export async function runServiceCommand(
 ): Promise<number> {
   const reading = readInstallArgs(verb, argv);
   if (reading.kind === "help") {
-    host.out(`${helpText(host.version)}\n`);
+    host.out(`${helpText(host.version, host.launcher)}\n`);
     return 0;
   }
   if (reading.kind === "fault") return refuse(reading.text, host);

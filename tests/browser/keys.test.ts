@@ -7,6 +7,7 @@ import type { KeyTerms } from "../../src/keys/key-terms.ts";
 import { TenantBook } from "../../src/keys/tenant-book.ts";
 import { createMemoryTenants } from "../../src/keys/tenant-records.ts";
 import { systemClock } from "../../src/system/clock.ts";
+import { VERSION } from "../../src/system/version.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
 import type { Config } from "../support/default-config.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
@@ -284,3 +285,24 @@ describe("ten thousand keys", () => {
     expect(asked).toEqual([]);
   });
 });
+
+test.each([
+  ["worker", (origin: string, key: string) => `SERVER_URL=${origin} CLIENT_KEY=${key} `, "worker llm"],
+  ["admin", (origin: string, key: string) => `SERVER_URL=${origin} ADMIN_KEY=${key} `, "keys list"],
+] as const)(
+  "the first step with a key of the kind %s brings the program to a machine without it",
+  async (kind, before, words) => {
+    const site = start();
+    const page = await open(site);
+    await page.click("text=New key");
+    await page.fill("#key-form [name=name]", "rack");
+    await page.selectOption("#key-form [name=kind]", kind);
+    await page.click("#key-form button.main");
+    const text = await shownKey(page);
+    const { url } = site.server;
+    await page.waitForSelector(`#key-shown code >> text=join/moorage-${VERSION}.tgz`);
+    expect(await page.locator("#key-shown .curl code").textContent()).toBe(
+      `${before(url, text)}npx -y ${url}/join/moorage-${VERSION}.tgz ${words}`,
+    );
+  },
+);

@@ -58,6 +58,19 @@ test("a link opens the page of a worker, of one that has left, of a model and of
   pages.complaints.splice(0);
 });
 
+test("a job for a name that no worker offers links to no model, and leaves the choices above it as they are", async () => {
+  const server = await start();
+  await server.chat("nowhere");
+  const page = await pages.openTab(server.url, "jobs");
+  const row = page.locator("#tab-jobs tbody tr", { hasText: "model_not_found" });
+  await row.locator("text=(unknown)").filter({ visible: true }).waitFor();
+  expect(await row.locator("a[href^='#models']:visible").count()).toBe(0);
+  expect(await page.evaluate("document.getElementById('jobs-worker').selectedOptions[0].label")).toBe("Any worker");
+  await row.locator("a:visible").first().click();
+  await page.locator(".detail-body:visible dd >> text=(unknown)").filter({ visible: true }).waitFor();
+  expect(await page.locator(".detail-body:visible dd a[href^='#models']:visible").count()).toBe(0);
+});
+
 test("filter, kind and order are in the address, and survive a reload", async () => {
   const server = await start();
   await server.worker({ worker_id: "b", worker_name: "rack 2", models: ["m"], max_concurrency: 4 });

@@ -212,18 +212,20 @@ export function createKeys(pool: () => PoolStore) {
       forget(): void {
         this.shownKey = "";
       },
-      /** A command with which the holder of the key can begin. */
-      firstStep(): string {
+      /** A command with which the holder of the key can begin. `version` is that of the server. */
+      firstStep(version: string): string {
         const { origin } = window.location;
+        // The machine that gets the key rarely has the program, so these lines bring it.
+        const moorage = `npx -y ${origin}/join/moorage-${version}.tgz`;
         switch (this.shownKind) {
           case "client":
             return `curl -H 'Authorization: Bearer ${this.shownKey}' ${origin}/api/key`;
           case "worker":
-            return `SERVER_URL=${origin} CLIENT_KEY=${this.shownKey} moorage worker llm`;
+            return `SERVER_URL=${origin} CLIENT_KEY=${this.shownKey} ${moorage} worker llm`;
           case "join":
-            return `moorage worker llm --server ${origin} --join ${this.shownKey}`;
+            return `${moorage} worker llm --server ${origin} --join ${this.shownKey}`;
           case "admin":
-            return `SERVER_URL=${origin} ADMIN_KEY=${this.shownKey} moorage keys list`;
+            return `SERVER_URL=${origin} ADMIN_KEY=${this.shownKey} ${moorage} keys list`;
         }
       },
       /** The viewer's time zone, as a suggestion. */

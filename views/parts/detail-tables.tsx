@@ -1,6 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { BoundLink } from "./bound-link.tsx";
 import { PlainTable } from "./detail.tsx";
+import { ModelLink } from "./model-link.tsx";
 
 // Tables that the pages of workers and models have in common.
 
@@ -53,7 +54,7 @@ export function ErrorTable({ hasWorker = false }: { readonly hasWorker?: boolean
             }
           : {
               label: "Model",
-              cell: (<BoundLink look="cut" to="$store.route.href('models', each.model)" text="each.model" />) as string,
+              cell: (<ModelLink of="each.model" />) as string,
             },
         { label: "Caller", cell: (<span class="cut" x-text="each.caller || '–'"></span>) as string },
         {
@@ -99,7 +100,7 @@ export function CurrentJobs({ other }: { readonly other: "model" | "worker" }): 
         other === "model"
           ? {
               label: "Model",
-              cell: (<BoundLink look="cut" to="$store.route.href('models', each.model)" text="each.model" />) as string,
+              cell: (<ModelLink of="each.model" />) as string,
             }
           : { label: "Worker", cell: (<span class="cut" x-text="each.worker_name || '–'"></span>) as string },
         { label: "Caller", cell: (<span class="cut" x-text="each.caller"></span>) as string },

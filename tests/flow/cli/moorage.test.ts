@@ -58,6 +58,21 @@ test("moorage backup says how it is called, and exits with the code of invalid s
   });
 });
 
+test.each([
+  [["keys", "--help"], "keys <action> [flags]"],
+  [["keys", "create", "--help"], "keys create <name> [flags]"],
+  [["usage", "--help"], "usage [flags]"],
+  [["worker", "install", "--help"], "worker install llm|asr|mcp"],
+])("moorage %j describes itself in the words that started it", async (words, usage) => {
+  const child = Bun.spawn([process.execPath, "src/cli/main.ts", ...words], {
+    cwd: ROOT,
+    env: { NO_COLOR: "1", MOORAGE_LAUNCHED_AS: "npx -y moorage@1" },
+    stdin: "ignore",
+    stderr: "ignore",
+  });
+  expect(await child.stdout.text()).toContain(`Usage: npx -y moorage@1 ${usage}`);
+});
+
 test("moorage demo refuses an argument, and exits with the code of invalid settings", async () => {
   const { out, err, code } = await moorage("demo", "--prot=1");
   expect(err).toContain("Run 'moorage demo --help'");

@@ -108,6 +108,12 @@ describe("the page", () => {
       `CLIENT_KEY=your-client-key npx -y ${server.url}${TARBALL} worker llm --server ${server.url}\n`,
     );
     expect(text).toContain(`curl -fsSL ${server.url}/join.sh | CLIENT_KEY=your-client-key sh -s -- worker llm\n`);
+    // Who reads this in a terminal rarely has Windows.
+    expect([...text.matchAll(/^(?=\S).*(?=:$)/gm)].slice(0, 3).map(String)).toEqual([
+      "Linux, macOS (with Node)",
+      "Linux, macOS (with Node or Bun)",
+      "Windows (PowerShell, with Node or Bun)",
+    ]);
   });
 
   test("is a page for browsers, which loads nothing from elsewhere", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseDemoArgs } from "../../../src/demo/args.ts";
 
-const parse = (...argv: string[]) => parseDemoArgs(argv, "1.2.3");
+const parse = (...argv: string[]) => parseDemoArgs(argv, "1.2.3", "npx -y moorage");
 
 describe("the demo's command line", () => {
   test("starts one server without an argument", () => {
@@ -54,5 +54,12 @@ describe("the demo's command line", () => {
       text: expect.stringContaining("--servers"),
     });
     expect(parse("--version")).toEqual({ kind: "print", text: "1.2.3" });
+  });
+
+  test("names itself in the form in which it was started", () => {
+    const usage = "Usage: npx -y moorage demo [";
+    expect(parse("--help")).toMatchObject({ kind: "print", text: expect.stringContaining(usage) });
+    const hint = "Run 'npx -y moorage demo --help'";
+    expect(parse("--keys")).toMatchObject({ kind: "fault", text: expect.stringContaining(hint) });
   });
 });

@@ -12,7 +12,7 @@ import { StatePage } from "../../../views/state.tsx";
 import { Usage } from "../../../views/usage.tsx";
 
 const renderUsage = (): string => (<Usage />) as string;
-const renderKeys = (): string => (<Keys keeping="made" hasGrants />) as string;
+const renderKeys = (): string => (<Keys keeping="made" hasGrants version="1.2.3" />) as string;
 
 const EVIL = `"><script>alert(1)</script>`;
 const ASSETS: PageAssets = { theme: "/theme.ts", script: "/app.ts", preloads: ["/a.ts"], styles: ["/app.css"] };

@@ -37,6 +37,10 @@ test("a filter finds rows that contain all of its words, and a facet those that 
   expect(valuesOf(ROWS, "models")).toEqual(["llama", "phi"]);
 });
 
+test("a row without a value adds none to choose from, because the empty one stands for any", () => {
+  expect(valuesOf([...ROWS, { name: "" }], "name")).toEqual(["gpu-10", "gpu-9", "mac"]);
+});
+
 test("pages have a fixed number of rows, and one past the last is the last", () => {
   const listed = list(ROWS, {
     filter: "",

@@ -42,12 +42,13 @@ export function list(rows: readonly Row[], listing: Listing): Listed {
   return { rows: matching.slice(first, first + listing.pageSize), total: matching.length, page, pages };
 }
 
-/** Returns the distinct values of a field, sorted. The values of a list are its items. */
+/** Returns the distinct values of a field, sorted. The values of a list are its items. An empty text is no value. */
 export function valuesOf(rows: readonly Row[], field: string): readonly string[] {
   const values = new Set<string>();
   for (const row of rows) {
     const value = row[field];
-    for (const each of Array.isArray(value) ? value : [value]) if (typeof each === "string") values.add(each);
+    for (const each of Array.isArray(value) ? value : [value])
+      if (typeof each === "string" && each !== "") values.add(each);
   }
   return [...values].sort();
 }

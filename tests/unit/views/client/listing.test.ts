@@ -37,6 +37,10 @@ test("a filter finds rows that contain all of its words, and a facet those that 
   expect(valuesOf(ROWS, "models")).toEqual(["llama", "phi"]);
 });
 
+test("a row without a value adds no choice, which would look like the one for any value", () => {
+  expect(valuesOf([{ worker: "" }, { worker: "rack" }], "worker")).toEqual(["rack"]);
+});
+
 test("pages have a fixed number of rows, and one past the last is the last", () => {
   const listed = list(ROWS, {
     filter: "",

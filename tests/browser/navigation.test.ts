@@ -182,13 +182,17 @@ describe("the overview", () => {
   });
 });
 
-/** What a phone shows in part: lists that are wider than their box, and the link to this section. */
+/** What a phone shows in part: lists that are wider than their box, the link to this section, and rows whose button covers the state. */
 const CUT_OFF = `[...document.querySelectorAll(".scroller, .rows")]
   .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth)
   .map((each) => each.ariaLabel ?? each.className)
   .concat([...document.querySelectorAll("header nav a[aria-current=page]")]
     .filter((link) => link.getBoundingClientRect().left < 0 || link.getBoundingClientRect().right > innerWidth - 24)
-    .map((link) => link.textContent))`;
+    .map((link) => link.textContent))
+  .concat([...document.querySelectorAll(".dense tbody tr")].filter((row) => row.checkVisibility()).flatMap((row) => {
+    const edge = (selector, side) => row.querySelector(selector)?.getBoundingClientRect()[side] ?? 0;
+    return edge("[data-place=state] .badge", "right") > edge("[data-place=menu] > *", "left") ? [row.textContent] : [];
+  }))`;
 
 describe("nothing is wider than the screen", () => {
   test.each([360, 390, 768, 1440, 1920])("of %d pixels, in any section", async (width) => {

@@ -1,5 +1,5 @@
+import { ENOUGH_REQUESTS } from "../../views/client/enough-requests.ts";
 import { type CauseCounts, FAILURE_CAUSES, type FailureCause } from "../plugin/failure-cause.ts";
-import { ENOUGH_REQUESTS } from "./enough-requests.ts";
 import type { Found } from "./problems.ts";
 
 const FAILURE_SHARE = { warning: 0.05, critical: 0.25 } as const;

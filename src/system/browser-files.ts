@@ -10,10 +10,7 @@ export const CLIENT_FOLDER = "views/client";
  * Modules of the product that pages load as well, by the name under which they are served. They are pure, and import nothing
  * at run time.
  */
-export const SHARED_FILES = {
-  "enough-requests.ts": "src/state/enough-requests.ts",
-  "join-lines.ts": "src/join/lines.ts",
-} as const;
+export const SHARED_FILES = { "join-lines.ts": "src/join/lines.ts" } as const;
 
 /** Files of packages that browsers load unchanged, by the name under which they are served. */
 export const PACKAGE_FILES = {

@@ -1,7 +1,7 @@
-import { ENOUGH_REQUESTS } from "../../src/state/enough-requests.ts";
 import type { Sample } from "../../src/state/history.ts";
 import type { PoolState } from "../../src/state/overview-totals.ts";
 import type { ServerState } from "../../src/state/server-state.ts";
+import { ENOUGH_REQUESTS } from "./enough-requests.ts";
 import { count, percent, plural } from "./format.ts";
 import { sumOf } from "./history.ts";
 

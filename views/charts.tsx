@@ -6,7 +6,7 @@ const RANGES = [
 ] as const;
 
 const PLOTS = [
-  ["slots", "Slots and queue"],
+  ["slots", "Slots and queue, all kinds of work"],
   ["requests", "Requests"],
   ["tokens", "Output tokens"],
   ["latency", "Time to first byte"],

@@ -83,7 +83,7 @@ export function JobPage(): string {
       </div>
       <DetailCard title="Attempts">
         <PlainTable
-          caption="Attempts"
+          caption="Attempts of the job"
           list="it.attempts"
           rowKey="at"
           empty="No worker has had it."

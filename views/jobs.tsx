@@ -32,7 +32,7 @@ const SHOWS = [
 /** The section on jobs: those that run, wait and have ended, of all plugins, and a page for each. */
 export function Jobs(): string {
   return (
-    <section class="page" aria-label="Jobs" x-data="jobs">
+    <div class="page" x-data="jobs">
       <div x-show="$store.route.id === ''">
         <div data-menu="" x-data="rowMenu">
           <JobTable />
@@ -40,7 +40,7 @@ export function Jobs(): string {
         </div>
       </div>
       <JobPage />
-    </section>
+    </div>
   ) as string;
 }
 

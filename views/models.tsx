@@ -26,16 +26,12 @@ const CONTEXT_NOTE = "Tokens of one request, input and output; the smallest of t
 /** The section on models: those of all plugins in one table, and a page for each. */
 export function Models({ kinds }: { readonly kinds: readonly WorkerKind[] }): string {
   return (
-    <section
-      class="page"
-      aria-label="Models"
-      x-data={`models([${kinds.map(({ plugin, kind }) => `['${plugin}','${kind}']`).join(",")}])`}
-    >
+    <div class="page" x-data={`models([${kinds.map(({ plugin, kind }) => `['${plugin}','${kind}']`).join(",")}])`}>
       <div x-show="$store.route.id === ''">
         <ModelTable />
       </div>
       <ModelPage />
-    </section>
+    </div>
   ) as string;
 }
 

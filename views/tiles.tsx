@@ -30,7 +30,7 @@ export function Tiles(): string {
         note="average of 10 s"
         spark="requests"
       />
-      <Tile label="Errors" text="errorPercent() + ' %'" note="of the last minute" spark="failures" />
+      <Tile label="Errors" text="errorText()" note="in the last minute" spark="failures" />
       <Tile
         label="First byte"
         text="$format.duration(sample('first_byte_p50_ms'))"

@@ -33,11 +33,7 @@ const COLUMNS: readonly Column[] = [
 /** The section on workers: those of all plugins in one table, and a page for each. */
 export function Workers({ kinds }: { readonly kinds: readonly WorkerKind[] }): string {
   return (
-    <section
-      class="page"
-      aria-label="Workers"
-      x-data={`workers([${kinds.map(({ plugin, kind }) => `['${plugin}','${kind}']`).join(",")}])`}
-    >
+    <div class="page" x-data={`workers([${kinds.map(({ plugin, kind }) => `['${plugin}','${kind}']`).join(",")}])`}>
       <div x-show="$store.route.id === ''">
         <div data-menu="" x-data="rowMenu">
           <WorkerTable kinds={kinds} />
@@ -46,7 +42,7 @@ export function Workers({ kinds }: { readonly kinds: readonly WorkerKind[] }): s
         <WorkerRestrictions />
       </div>
       <WorkerPage />
-    </section>
+    </div>
   ) as string;
 }
 

@@ -1,8 +1,7 @@
+import { ENOUGH_REQUESTS } from "../../views/client/enough-requests.ts";
 import { type CauseCounts, FAILURE_CAUSES, type FailureCause } from "../plugin/failure-cause.ts";
 import type { Found } from "./problems.ts";
 
-/** The fewest requests for which a failure rate means anything. */
-const MIN_REQUESTS = 20;
 const FAILURE_SHARE = { warning: 0.05, critical: 0.25 } as const;
 /** Wrong keys per minute. A forgotten key causes a few, an attacker who guesses causes many. */
 const MANY_AUTH_FAILURES = 20;
@@ -58,7 +57,7 @@ export interface FailureFacts {
 /** Finds that too many requests fail, or are refused for their keys. */
 export function findFailures({ requests, failures, causes, authFailures }: FailureFacts): readonly Found[] {
   const found: Found[] = [];
-  const share = requests >= MIN_REQUESTS ? failures / requests : 0;
+  const share = requests >= ENOUGH_REQUESTS ? failures / requests : 0;
   if (share > FAILURE_SHARE.warning) {
     const isCritical = share > FAILURE_SHARE.critical;
     const words = CAUSE_WORDS[mainCause(causes, failures)];

@@ -28,6 +28,9 @@ const TABS = [
 const PHONE = { width: 390, height: 844 };
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
+/** Axe takes a link that a phone has to scroll to for one that skips something. A test of the address presses the link that does. */
+const RUN = `axe.run({ rules: { "skip-link": { enabled: false } } })`;
+
 const pages = new BrowserPages();
 let server: TestServer;
 
@@ -50,7 +53,6 @@ const open = (options = {}): Promise<Page> => pages.open(options);
 
 interface Violation {
   readonly id: string;
-  readonly impact: string;
   readonly nodes: readonly { readonly target: readonly string[] }[];
 }
 
@@ -71,11 +73,12 @@ describe("the dashboard is accessible", () => {
       const parts = buttons.length === 0 ? [undefined] : buttons;
       for (const part of parts) {
         await part?.click();
-        const { violations } = (await page.evaluate("axe.run()")) as { violations: readonly Violation[] }; // Axe's own shape.
-        const serious = violations
-          .filter(({ impact }) => impact === "serious" || impact === "critical")
-          .map(({ id, nodes }) => `${tab}: ${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
-        expect(serious).toEqual([]);
+        await painted(page);
+        const { violations } = (await page.evaluate(RUN)) as { violations: readonly Violation[] }; // Axe's own shape.
+        const found = violations.map(
+          ({ id, nodes }) => `${tab}: ${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`,
+        );
+        expect(found).toEqual([]);
       }
     }
   });

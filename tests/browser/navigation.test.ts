@@ -2,6 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { painted, showSection, signIn } from "../support/browser.ts";
 import { BrowserPages } from "../support/browser-pages.ts";
+import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { API_KEY, TestServer } from "../support/test-server.ts";
 
@@ -79,6 +80,33 @@ describe("the address of the page", () => {
     await isShown(page, "keys");
   });
 
+  test("comes with the scroll position, by the browser's buttons and by the link of a detail page", async () => {
+    const server = start({ apiKeys: [] });
+    await Promise.all(Array.from({ length: 60 }, (_, at) => server.worker({ worker_id: `w${at}` })));
+    const page = await pages.open({ viewport: { width: 800, height: 600 } });
+    await page.goto(`${server.url}/state#workers`);
+    const rows = page.locator("#tab-workers .dense tbody tr");
+    await rows.nth(40).scrollIntoViewIfNeeded();
+    const top = (await page.evaluate("scrollY")) as number; // A number of pixels.
+    expect(top).toBeGreaterThan(500);
+    const isScrolledTo = (wanted: number): Promise<boolean> =>
+      eventually(
+        async () => Math.abs(((await page.evaluate("scrollY")) as number) - wanted) < 2,
+        `the page is at ${wanted}`,
+      );
+    for (const back of ["button", "link"]) {
+      await rows.nth(40).locator("a").click();
+      const crumb = page.locator("#tab-workers .crumbs a");
+      await crumb.waitFor();
+      await isScrolledTo(0);
+      await (back === "button" ? page.goBack() : crumb.click());
+      await isScrolledTo(top);
+    }
+    await page.click("header nav a[href='#keys']");
+    await page.click("header nav a[href='#workers']");
+    await isScrolledTo(0);
+  });
+
   test("survives the sign-in, also after a wrong key, and is not kept for later visits", async () => {
     const server = start();
     const page = await pages.open();
@@ -154,6 +182,18 @@ describe("the overview", () => {
   });
 });
 
+/** What a phone shows in part: lists that are wider than their box, the link to this section, and rows whose button covers the state. */
+const CUT_OFF = `[...document.querySelectorAll(".scroller, .rows")]
+  .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth)
+  .map((each) => each.ariaLabel ?? each.className)
+  .concat([...document.querySelectorAll("header nav a[aria-current=page]")]
+    .filter((link) => link.getBoundingClientRect().left < 0 || link.getBoundingClientRect().right > innerWidth - 24)
+    .map((link) => link.textContent))
+  .concat([...document.querySelectorAll(".dense tbody tr")].filter((row) => row.checkVisibility()).flatMap((row) => {
+    const edge = (selector, side) => row.querySelector(selector)?.getBoundingClientRect()[side] ?? 0;
+    return edge("[data-place=state] .badge", "right") > edge("[data-place=menu] > *", "left") ? [row.textContent] : [];
+  }))`;
+
 describe("nothing is wider than the screen", () => {
   test.each([360, 390, 768, 1440, 1920])("of %d pixels, in any section", async (width) => {
     const server = start({ adminKeys: [API_KEY] });
@@ -169,6 +209,7 @@ describe("nothing is wider than the screen", () => {
         section,
         0,
       ]);
+      if (width < 768) expect([section, await page.evaluate(CUT_OFF)]).toEqual([section, []]);
     }
   });
 });

@@ -10,9 +10,11 @@ setDefaultTimeout(90_000);
 const pages = new BrowserPages();
 const AXE = await Bun.file(fileURLToPath(import.meta.resolve("axe-core/axe.min.js"))).text();
 
+/** Axe takes a link that a phone has to scroll to for one that skips something. A test of the address presses the link that does. */
+const RUN = `axe.run({ rules: { "skip-link": { enabled: false } } })`;
+
 interface Violation {
   readonly id: string;
-  readonly impact: string;
   readonly nodes: readonly { readonly target: readonly string[] }[];
 }
 
@@ -112,11 +114,9 @@ test.each([
       .first()
       .waitFor();
     await painted(page);
-    const { violations } = (await page.evaluate("axe.run()")) as { violations: readonly Violation[] }; // Axe's own shape.
-    const serious = violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
-    expect([hash, serious]).toEqual([hash, []]);
+    const { violations } = (await page.evaluate(RUN)) as { violations: readonly Violation[] }; // Axe's own shape.
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+    expect([hash, found]).toEqual([hash, []]);
     expect([hash, await page.evaluate("document.scrollingElement.scrollWidth - innerWidth")]).toEqual([hash, 0]);
   }
 });

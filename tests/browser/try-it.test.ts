@@ -234,6 +234,6 @@ test("the transfer panel takes back a file that nobody has read yet", async () =
   await page.locator(`${panel} button`, { hasText: "Stop" }).click();
   await page.locator(`${panel} [role=status]`, { hasText: "Stopped" }).waitFor();
   // A command that names the channel would wait for a writer that is gone.
-  expect(await page.locator(`${panel} .curl`).isVisible()).toBe(false);
+  await page.locator(`${panel} .curl`).waitFor({ state: "hidden" });
   expect(await page.locator(`${panel} .curl code`).textContent()).not.toContain(channel);
 });

@@ -49,6 +49,11 @@ function sampleAt(columns: HistoryState["samples"], index: number): Sample {
 
 /** Averages a field over the last `seconds`, per second. */
 export function perSecond(samples: readonly Sample[], field: keyof typeof NO_EVENTS, seconds: number): number {
+  return sumOf(samples, field, seconds) / seconds;
+}
+
+/** Adds up a field over the last `seconds`. */
+export function sumOf(samples: readonly Sample[], field: keyof typeof NO_EVENTS, seconds: number): number {
   const last = samples.at(-1);
   if (!last) return 0;
   let sum = 0;
@@ -57,5 +62,5 @@ export function perSecond(samples: readonly Sample[], field: keyof typeof NO_EVE
     if (!sample || last.at - sample.at >= seconds * 1000) break;
     sum += sample[field];
   }
-  return sum / seconds;
+  return sum;
 }

@@ -8,7 +8,7 @@ export interface ModelRow extends Record<string, unknown> {
   readonly key: string;
   readonly name: string;
   readonly plugin: string;
-  /** What it is for: `chat`, `embedding`; the plugin's word where its workers do not say. */
+  /** What it is for: `chat`, `embedding`; where its workers do not say, the plugin's word, if there is one. */
   readonly type: string;
   /** Whether it can be used now, in words. */
   readonly status: string;
@@ -41,7 +41,7 @@ export function toModelRows(
 ): readonly ModelRow[] {
   return Object.entries(plugins).flatMap(([plugin, state]) => {
     const { models = [] } = state as PluginLists; // the server's own
-    return models.map((model) => toModelRow(model, plugin, kinds[plugin] ?? plugin));
+    return models.map((model) => toModelRow(model, plugin, kinds[plugin] ?? ""));
   });
 }
 

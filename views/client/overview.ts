@@ -7,10 +7,11 @@ import { clock, count, percent } from "./format.ts";
 import { type History, perSecond } from "./history.ts";
 import { type ModelRow, toModelRows } from "./model-rows.ts";
 import { mostUsed } from "./most-used.ts";
+import { oncePer } from "./once.ts";
 import type { PoolStore } from "./pool-store.ts";
 import { linkOf } from "./problem-link.ts";
 import type { RouteStore } from "./route.ts";
-import { type LabelOf, poolsInUse, toPoolTile, verdictOf } from "./verdict.ts";
+import { failureText, type LabelOf, poolsInUse, toPoolTile, verdictOf } from "./verdict.ts";
 
 /** The models that the overview lists. The page on models has all of them. */
 const MAX_MODELS = 10;
@@ -21,11 +22,10 @@ const MAX_PROBLEMS = 3;
 /** The component of the overview: the state in the words and figures that its markup shows. */
 export function createOverview(alpine: AlpineApi, pool: () => PoolStore, history: History, labelOf: LabelOf) {
   const route = (): RouteStore => alpine.store("route");
-  const models = once((plugins: PoolStore["plugins"]): readonly ModelRow[] =>
-    toModelRows(plugins, Object.fromEntries(Object.keys(plugins).map((id) => [id, labelOf(id)]))),
-  );
-  const shownModels = once((rows: readonly ModelRow[]) => mostUsed(rows, MAX_MODELS));
-  const callers = once((plugins: PoolStore["plugins"]) => callersOf(plugins, labelOf));
+  // The work of a plugin, such as language models, is no answer to what one of its models is for.
+  const models = oncePer((plugins: PoolStore["plugins"]): readonly ModelRow[] => toModelRows(plugins, {}));
+  const shownModels = oncePer((rows: readonly ModelRow[]) => mostUsed(rows, MAX_MODELS));
+  const callers = oncePer((plugins: PoolStore["plugins"]) => callersOf(plugins, labelOf));
   const here = (): string => pool().server?.id ?? "";
   return () => ({
     verdict: () => {
@@ -50,10 +50,7 @@ export function createOverview(alpine: AlpineApi, pool: () => PoolStore, history
     },
     /** Averages over the last ten seconds. Reading the tick makes Alpine compute it again. */
     perSecond: (field: "requests" | "tokens") => (pool().tick >= 0 ? perSecond(history.samples, field, 10) : 0),
-    errorPercent: () => {
-      if (pool().tick < 0) return 0;
-      return percent(perSecond(history.samples, "failures", 60), perSecond(history.samples, "requests", 60));
-    },
+    errorText: () => (pool().tick < 0 ? "–" : failureText(history.samples)),
     /** The part of the prompt tokens of five minutes that came from caches; null where no answer stated it. */
     cachedPercent: () => {
       if (pool().tick < 0) return null;
@@ -86,13 +83,4 @@ export function createOverview(alpine: AlpineApi, pool: () => PoolStore, history
       return at === null ? "now" : clock(at, true);
     },
   });
-}
-
-/** Computes a value again only when what it is computed from is another object, although it is read several times. */
-function once<From extends object, To>(compute: (from: From) => To): (from: From) => To {
-  let known: { readonly from: From; readonly value: To } | undefined;
-  return (from) => {
-    if (known?.from !== from) known = { from, value: compute(from) };
-    return known.value;
-  };
 }

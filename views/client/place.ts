@@ -33,6 +33,10 @@ export function toHash({ section, id, query }: Place): string {
  */
 export function placeFor(hash: string, sections: readonly string[], old: ReadonlyMap<string, string>): Place {
   const place = readHash(hash);
+  const { plugin = "" } = place.query;
+  // A plugin whose workers have pages of their own has them in its own section.
+  if (place.section === "workers" && place.id !== "" && sections.includes(plugin))
+    return { section: plugin, id: place.id, query: {} };
   if (sections.includes(place.section)) return place;
   const successor = readHash(old.get(place.section) ?? "");
   return sections.includes(successor.section) ? successor : { section: sections[0] ?? "", id: "", query: {} };

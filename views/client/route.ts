@@ -17,6 +17,12 @@ export interface RouteStore extends Place {
 /** How long changes of the query are collected. Browsers allow about three writes of the address per second. */
 const WRITE_AFTER_MS = 300;
 
+/** The places whose scroll positions are kept; more of them than anyone goes back. */
+const MAX_POSITIONS = 100;
+
+/** How long a page may take to become long enough for its scroll position. */
+const RESTORE_MS = 1000;
+
 /** Where the hash waits while the viewer signs in: theme.ts puts it there on the sign-in page. */
 const KEPT = "place";
 
@@ -37,7 +43,7 @@ export function registerRoute(alpine: AlpineApi): void {
   const write = (): void => {
     window.clearTimeout(writing);
     writing = undefined;
-    history.replaceState(null, "", toHash(store()));
+    history.replaceState(history.state, "", toHash(store()));
   };
   const store = (): RouteStore => alpine.store("route");
   alpine.store("route", {
@@ -64,17 +70,62 @@ export function registerRoute(alpine: AlpineApi): void {
   });
   // The store has the place at once; the address follows where an old link was opened.
   if (location.hash !== "" && readHash(location.hash).section !== store().section) write();
+  const positions = new Map<string, number>();
+  let last = 0;
+  /** Returns whether the browser's buttons led here, and numbers the places that they lead to. */
+  const isReturn = (): boolean => {
+    const isKnown = typeof (history.state as { place?: unknown } | null)?.place === "number";
+    if (!isKnown) {
+      last += 1;
+      history.replaceState({ place: last }, "");
+    }
+    return isKnown;
+  };
   const follow = (): void => {
     window.clearTimeout(writing);
     writing = undefined;
     const before = store();
     const [wasSection, wasId] = [before.section, before.id];
+    positions.delete(toHash(before));
+    positions.set(toHash(before), window.scrollY);
+    const [oldest] = positions.keys();
+    if (positions.size > MAX_POSITIONS && oldest !== undefined) positions.delete(oldest);
     Object.assign(before, placeFor(location.hash, sections, old));
-    showTitle(before);
-    if (before.section !== wasSection || before.id !== wasId) window.scrollTo({ top: 0 });
+    if (readHash(location.hash).section !== before.section) write();
+    showPlace(before);
+    const isBack = isReturn() || (before.section === wasSection && wasId !== "" && before.id === "");
+    if (before.section !== wasSection || before.id !== wasId)
+      scrollTo(isBack ? (positions.get(toHash(before)) ?? 0) : 0);
   };
-  showTitle(store());
+  history.scrollRestoration = "manual";
+  isReturn();
+  showPlace(store());
   window.addEventListener("hashchange", follow);
+}
+
+/** Scrolls once the page is long enough, unless the viewer scrolls first. */
+function scrollTo(top: number): void {
+  const until = performance.now() + RESTORE_MS;
+  let isOver = false;
+  const stop = (): void => {
+    isOver = true;
+  };
+  const events = ["wheel", "touchstart", "keydown", "hashchange"] as const;
+  for (const event of events) window.addEventListener(event, stop, { once: true, passive: true });
+  const step = (): void => {
+    if (!isOver) window.scrollTo({ top });
+    if (!isOver && window.scrollY < top - 1 && performance.now() < until) requestAnimationFrame(step);
+    else for (const event of events) window.removeEventListener(event, stop);
+  };
+  requestAnimationFrame(step);
+}
+
+/** Names the page in the browser's tabs and history, and brings its link into sight where the navigation is wider than the screen. */
+function showPlace(place: Place): void {
+  showTitle(place);
+  const link = document.querySelector<HTMLElement>(`header nav a[href="#${place.section}"]`);
+  const nav = link?.parentElement;
+  if (link && nav) nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
 }
 
 /** Names the page in the browser's tabs and history. */

@@ -1,6 +1,9 @@
+import type { Sample } from "../../src/state/history.ts";
 import type { PoolState } from "../../src/state/overview-totals.ts";
 import type { ServerState } from "../../src/state/server-state.ts";
+import { ENOUGH_REQUESTS } from "./enough-requests.ts";
 import { count, percent, plural } from "./format.ts";
+import { sumOf } from "./history.ts";
 
 /** The pool's condition in one sentence, and its cause in another. */
 export interface Verdict {
@@ -110,4 +113,12 @@ export function toPoolTile(pool: PoolState, labelOf: LabelOf): PoolTile {
   const tone = waiting > 0 && isFull(pool) ? "full" : waiting > 0 || isFull(pool) ? "busy" : "";
   const queueText = waiting === 0 ? "no jobs waiting" : `${count(waiting)} of ${count(capacity)} queue places taken`;
   return { ...pool, label: labelOf(plugin), tone, queueText };
+}
+
+/** Describes the failures of the last minute: as a share where there were enough requests for one, else as figures. */
+export function failureText(samples: readonly Sample[]): string {
+  const failures = sumOf(samples, "failures", 60);
+  const requests = sumOf(samples, "requests", 60);
+  if (requests > 0 && requests < ENOUGH_REQUESTS) return `${count(failures)} of ${count(requests)}`;
+  return `${percent(failures, requests)} %`;
 }

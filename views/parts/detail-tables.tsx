@@ -78,7 +78,7 @@ export function ErrorTable({ hasWorker = false }: { readonly hasWorker?: boolean
 export function CurrentJobs({ other }: { readonly other: "model" | "worker" }): string {
   return (
     <PlainTable
-      caption="Current jobs"
+      caption="Jobs running and waiting"
       list="it.jobs"
       rowKey="each.key"
       empty="No jobs are running or waiting."

@@ -142,11 +142,14 @@ export interface LiveTableProps {
   readonly facet?: { readonly field: string; readonly label: string };
   /** The text for a list without rows. */
   readonly empty: string;
+  /** The expression that tells a row from all others. */
+  readonly rowKey?: string;
 }
 
 /** A table over a list of a plugin's state: filtered, sorted and paged in the browser. */
 export function LiveTable(props: PropsWithChildren<LiveTableProps>): string {
   const { plugin, list, caption, columns, sortKey, facet, empty, children } = props;
+  const { rowKey = "row.id || row.channel || (row.relay ? row.relay + ' ' + row.name : row.name)" } = props;
   const id = `${plugin}-${list}`;
   return (
     <Listing
@@ -156,7 +159,7 @@ export function LiveTable(props: PropsWithChildren<LiveTableProps>): string {
       columns={columns}
       tools={facet === undefined ? "" : ((<Facet id={`${id}-facet`} label={facet.label} />) as string)}
       empty={empty}
-      rowKey="row.id || row.channel || (row.relay ? row.relay + ' ' + row.name : row.name)"
+      rowKey={rowKey}
     >
       {children as "safe"}
     </Listing>

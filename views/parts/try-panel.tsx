@@ -88,3 +88,26 @@ export function FileButton({
     </label>
   ) as string;
 }
+
+/** The buttons below a form that start and stop what the panel does, and how far that is. All but the label are expressions. */
+export function RunButtons({
+  label,
+  disabled,
+  status,
+}: {
+  readonly label: string;
+  readonly disabled: string;
+  readonly status: string;
+}): string {
+  return (
+    <div class="buttons">
+      <button type="submit" class="main" x-bind:disabled={disabled} safe>
+        {label}
+      </button>
+      <button type="button" x-on:click="stop()" x-show="isRunning">
+        Stop
+      </button>
+      <span class="soft" role="status" x-text={status}></span>
+    </div>
+  ) as string;
+}

@@ -2,7 +2,7 @@
 import { bind } from "../../../views/parts/bind.ts";
 import { ModelChoice } from "../../../views/parts/model-choice.tsx";
 import { CurlLine, ProblemLine } from "../../../views/parts/parts.tsx";
-import { FileButton, IfServed, TryPanel } from "../../../views/parts/try-panel.tsx";
+import { FileButton, IfServed, RunButtons, TryPanel } from "../../../views/parts/try-panel.tsx";
 
 /** The panel of the playground that transcribes a file or a recording. */
 export function renderTries(): string {
@@ -47,15 +47,7 @@ export function renderTries(): string {
               <track kind="captions" />
             </audio>
           </div>
-          <div class="buttons">
-            <button type="submit" class="main" x-bind:disabled="!canSend()">
-              Transcribe
-            </button>
-            <button type="button" x-on:click="stop()" x-show="isRunning">
-              Stop
-            </button>
-            <span class="soft" role="status" x-text="status()"></span>
-          </div>
+          <RunButtons label="Transcribe" disabled="!canSend()" status="status()" />
         </form>
         <p class="result" x-show="text !== ''" x-text="text"></p>
         <ProblemLine />

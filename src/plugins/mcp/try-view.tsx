@@ -1,7 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { bind } from "../../../views/parts/bind.ts";
 import { CurlLine, ProblemLine } from "../../../views/parts/parts.tsx";
-import { IfServed, TryPanel } from "../../../views/parts/try-panel.tsx";
+import { IfServed, RunButtons, TryPanel } from "../../../views/parts/try-panel.tsx";
 
 /** The panel of the playground that calls a tool of an MCP server, with a form made from the tool's schema. */
 export function renderTries(): string {
@@ -57,15 +57,7 @@ export function renderTries(): string {
             <template x-for="field in fields" x-bind:key="tool + ' ' + field.name">
               <ToolField />
             </template>
-            <div class="buttons">
-              <button type="submit" class="main" x-bind:disabled="isRunning">
-                Call
-              </button>
-              <button type="button" x-on:click="stop()" x-show="isRunning">
-                Stop
-              </button>
-              <span class="soft" role="status" x-text="isRunning ? 'Running…' : ''"></span>
-            </div>
+            <RunButtons label="Call" disabled="isRunning" status="isRunning ? 'Running…' : ''" />
           </form>
         </div>
         <pre

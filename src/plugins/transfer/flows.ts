@@ -171,7 +171,8 @@ export class Flows {
     const { bytes } = running.flow;
     const durationMs = clock.elapsed() - running.begunAt;
     const { route } = writer.caller;
-    figures.add({ outcome, bytes, durationMs, reader, readerServer, writer: factsOf(writer), route });
+    const endedAt = clock.now();
+    figures.add({ outcome, bytes, durationMs, endedAt, reader, readerServer, writer: factsOf(writer), route });
     this.#count(writer, outcome, "writer_gone");
     writer.caller.leave();
     answerWriter(writer, outcome, bytes);

@@ -8,6 +8,8 @@ export interface EndedTransfer {
   readonly outcome: Outcome;
   readonly bytes: number | undefined;
   readonly durationMs: number;
+  /** Milliseconds since 1970. */
+  readonly endedAt: number;
   readonly reader: EndFacts;
   /** The server of the reader, if it is another one. */
   readonly readerServer?: string;
@@ -15,6 +17,9 @@ export interface EndedTransfer {
   /** The path that the writer called. */
   readonly route: string;
 }
+
+/** The transfers that are remembered after their end. */
+export const MAX_RECENT = 50;
 
 /** Counts the channels and transfers of this server by outcome. A transfer is counted at its writer's server. */
 export class TransferFigures {
@@ -28,6 +33,8 @@ export class TransferFigures {
     expired: 0,
   };
   bytes = 0;
+  /** The last transfers, the newest first. Nothing in them tells the id of a channel. */
+  recent: readonly (EndedTransfer & { readonly nth: number })[] = [];
   /** The number of transfers that have ended. */
   endedTotal = 0;
   /** Grows with every change, apart from bytes. */
@@ -52,8 +59,10 @@ export class TransferFigures {
   }
 
   /** Counts a transfer and writes its one log line. */
-  add({ outcome, bytes, durationMs, reader, readerServer, writer, route }: EndedTransfer): void {
+  add(transfer: EndedTransfer): void {
+    const { outcome, bytes, durationMs, reader, readerServer, writer, route } = transfer;
     this.endedTotal += 1;
+    this.recent = [{ ...transfer, nth: this.endedTotal }, ...this.recent.slice(0, MAX_RECENT - 1)];
     this.#tally(outcome);
     this.#log.info("transfer.ended", {
       outcome,

@@ -1,4 +1,5 @@
 import type { Flow, Outcome } from "./passage.ts";
+import type { TransferFigures } from "./transfer-figures.ts";
 import type { TransferRate } from "./transfer-rate.ts";
 
 // The part of the State API about transfers: plain copies, with names in snake_case.
@@ -30,6 +31,23 @@ export interface TransferState {
   readonly totals: Readonly<Record<Outcome | "expired", number>> & { readonly bytes: number };
   /** The first hundred transfers that pass bytes now. */
   readonly active: readonly ActiveTransfer[];
+  /** The last fifty whose bytes came from a client of this server, the newest first. */
+  readonly recent: readonly PastTransfer[];
+}
+
+/** A transfer that has ended, in the State API. The id of its channel is not told. */
+export interface PastTransfer {
+  /** Its place among the transfers of this server since its start. */
+  readonly nth: number;
+  readonly outcome: Outcome;
+  /** Null where the bytes were not seen. */
+  readonly bytes: number | null;
+  readonly duration_ms: number;
+  /** RFC 3339. */
+  readonly ended_at: string;
+  /** The names of the callers. */
+  readonly writer: string;
+  readonly reader: string;
 }
 
 /** One transfer in the State API. */
@@ -52,8 +70,7 @@ interface Facts {
   readonly waiting: number;
   readonly capacity: number;
   readonly isDraining: boolean;
-  readonly ended: Readonly<Record<Outcome | "expired", number>>;
-  readonly bytes: number;
+  readonly figures: Pick<TransferFigures, "ended" | "bytes" | "recent">;
   readonly running: Iterable<Running>;
   readonly runningCount: number;
 }
@@ -67,10 +84,20 @@ export function toTransferState(facts: Facts): TransferState {
     const bytes_per_s = bytes === null ? null : rate.bytesPerS;
     active.push({ channel: shownId, bytes, length: length ?? null, bytes_per_s, started_at });
   }
+  const { ended, bytes: moved, recent } = facts.figures;
   return {
     server: { state: facts.isDraining ? "draining" : "ready" },
     channels: { waiting: facts.waiting, active: facts.runningCount, capacity: facts.capacity },
-    totals: { ...facts.ended, bytes: facts.bytes },
+    totals: { ...ended, bytes: moved },
     active,
+    recent: recent.map(({ nth, outcome, bytes = null, durationMs, endedAt, writer, reader }) => ({
+      nth,
+      outcome,
+      bytes,
+      duration_ms: Math.round(durationMs),
+      ended_at: new Date(endedAt).toISOString(),
+      writer: writer.caller,
+      reader: reader.caller,
+    })),
   };
 }

@@ -117,8 +117,7 @@ export class Transfers implements Reports, Lifecycle {
       waiting: this.#channels.waiting,
       capacity: this.#options.config.transferMaxChannels,
       isDraining: this.#isDraining,
-      ended: this.#figures.ended,
-      bytes: this.#figures.bytes,
+      figures: this.#figures,
       running: this.#flows.all(),
       runningCount: this.#flows.size,
     });

@@ -1,7 +1,7 @@
 /** @jsxImportSource @kitajs/html */
 import { bind } from "../../../views/parts/bind.ts";
 import { CurlLine, ProblemLine } from "../../../views/parts/parts.tsx";
-import { FileButton, TryPanel } from "../../../views/parts/try-panel.tsx";
+import { FileButton, RunButtons, TryPanel } from "../../../views/parts/try-panel.tsx";
 
 /** The panel of the playground that sends a file from this browser, and shows the command that receives it elsewhere. */
 export function renderTries(): string {
@@ -18,15 +18,7 @@ export function renderTries(): string {
           <FileButton id="transfer-file" label="Choose a file" change="choose($event)" />
           <span x-show="fileText !== ''" x-text="fileText"></span>
         </div>
-        <div class="buttons">
-          <button type="submit" class="main" x-bind:disabled="fileText === '' || isRunning">
-            Open a channel
-          </button>
-          <button type="button" x-on:click="stop()" x-show="isRunning">
-            Stop
-          </button>
-          <span class="soft" role="status" x-text="status()"></span>
-        </div>
+        <RunButtons label="Open a channel" disabled="fileText === '' || isRunning" status="status()" />
       </form>
       <div class="try-body" x-show="channel !== ''">
         <CurlLine text="curl()" label="The other side runs this to receive it" />

@@ -2,6 +2,7 @@
 import { Figure, PluginSection } from "../../../views/parts/parts.tsx";
 import { Cell, LiveTable } from "../../../views/parts/table.tsx";
 import type { Section } from "../../plugin/contract.ts";
+import type { Outcome } from "./passage.ts";
 import { renderTries } from "./try-view.tsx";
 
 /** Transfers on the dashboard. */
@@ -17,6 +18,7 @@ function renderTransferView(): string {
   return (
     <PluginSection id="transfer" title="Transfers" summary={(<TransferSummary />) as string} parts={[]}>
       <ActiveTable />
+      <RecentTable />
     </PluginSection>
   ) as string; // no component here is asynchronous, so the element is text
 }
@@ -73,5 +75,70 @@ function ActiveTable(): string {
         <span class="line" x-text="$format.age(row.started_at, $store.pool.now)" x-bind:title="row.started_at"></span>
       </Cell>
     </LiveTable>
+  ) as string;
+}
+
+/** What became of the last transfers, in words. */
+const OUTCOMES = [
+  ["completed", "completed"],
+  ["writer_gone", "the sender left"],
+  ["reader_gone", "the receiver left"],
+  ["wrong_length", "not the declared length"],
+  ["stalled", "no byte moved for too long"],
+  ["closed", "the server shut down, or a key ended"],
+] as const satisfies readonly (readonly [Outcome, string])[];
+
+function RecentTable(): string {
+  return (
+    <>
+      <h3>Last transfers</h3>
+      <LiveTable
+        plugin="transfer"
+        list="recent"
+        caption="Transfers that have ended"
+        sortKey=""
+        rowKey="row.nth"
+        columns={[
+          { sortBy: "ended_at", label: "Ended" },
+          { sortBy: "outcome", label: "Outcome" },
+          { sortBy: "bytes", label: "Size", isNumber: true },
+          { sortBy: "duration_ms", label: "Took", isNumber: true },
+          { sortBy: "writer", label: "From" },
+          { sortBy: "reader", label: "To" },
+        ]}
+        empty="No transfer has ended since this server started."
+      >
+        <Cell label="Ended">
+          <span
+            class="line"
+            x-text="$format.ago(row.ended_at, $store.pool.now)"
+            x-bind:title="$format.time(row.ended_at)"
+          ></span>
+        </Cell>
+        <Cell label="Outcome">
+          {OUTCOMES.map(([outcome, text]) => (
+            <span
+              class={outcome === "completed" ? "badge completed" : "badge failed"}
+              x-show={`row.outcome === '${outcome}'`}
+              safe
+            >
+              {text}
+            </span>
+          ))}
+        </Cell>
+        <Cell label="Size" isNumber>
+          <span x-text="row.bytes === null ? '–' : $format.bytes(row.bytes)"></span>
+        </Cell>
+        <Cell label="Took" isNumber>
+          <span x-text="$format.duration(row.duration_ms)"></span>
+        </Cell>
+        <Cell label="From">
+          <span class="clip" x-text="row.writer" x-bind:title="row.writer"></span>
+        </Cell>
+        <Cell label="To">
+          <span class="clip" x-text="row.reader" x-bind:title="row.reader"></span>
+        </Cell>
+      </LiveTable>
+    </>
   ) as string;
 }

@@ -98,9 +98,21 @@ describe("a transfer", () => {
         expect(told).toEqual({ status: "ok", bytes: sent.length });
       }),
     );
-    const { channels, totals } = await server.transfers();
+    const { channels, totals, recent } = await server.transfers();
     expect(channels).toMatchObject({ waiting: 0, active: 0 });
     expect(totals.completed).toBe(200);
+    // The last fifty are remembered, by their place and not by their channel.
+    expect(recent.map(({ nth }) => nth)).toEqual(Array.from({ length: 50 }, (_, at) => 200 - at));
+    expect(Object.keys(recent[0] ?? {}).sort()).toEqual([
+      "bytes",
+      "duration_ms",
+      "ended_at",
+      "nth",
+      "outcome",
+      "reader",
+      "writer",
+    ]);
+    expect(recent[0]).toMatchObject({ outcome: "completed", writer: "api-key:1", reader: "api-key:1" });
   });
 
   test("survives a paused reader, while the writer waits and the server buffers little", async () => {

@@ -5,12 +5,47 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { Fault } from "../../../src/errors.ts";
 import { createAssets } from "../../../src/state/assets.ts";
 
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const assets = createAssets();
 const hash = assets.page.script.split("/")[3] ?? "";
 
 function get(name: string, encoding = ""): Response {
   return assets.serve(new Request("http://h/", { headers: { "accept-encoding": encoding } }), hash, name);
 }
+
+/** The modules that are pages' entry points: the dashboard, its theme, the page of an MCP sign-in, and the API's documentation. */
+const ENTRIES = ["app.ts", "theme.ts", "connect-page.ts", "api-docs.js"];
+
+test("modules import only what is served, and each of them is imported by one", () => {
+  const transpiler = new Bun.Transpiler({ loader: "js" });
+  const imported = new Set<string>(ENTRIES);
+  return Promise.all(
+    assets.names
+      .filter((name) => name.endsWith(".ts"))
+      .map(async (name) => {
+        for (const { path } of transpiler.scanImports(await get(name).text())) imported.add(path.replace("./", ""));
+      }),
+  ).then(() => {
+    expect([...imported].filter((name) => !assets.names.includes(name) && !ENTRIES.includes(name))).toEqual([]);
+    expect(assets.names.filter((name) => name.endsWith(".ts") && !imported.has(name))).toEqual([]);
+  });
+});
+
+test("the style sheet has no rule for a class that no markup and no module names", async () => {
+  const sources = ["views/**/*.{ts,tsx}", "src/**/*.tsx"].flatMap((glob) => [...new Bun.Glob(glob).scanSync(ROOT)]);
+  const words = new Set<string>();
+  for (const path of sources)
+    for (const [text] of (await Bun.file(join(ROOT, path)).text()).matchAll(/"[^"\n]*"|'[^'\n]*'|`[^`]*`/g))
+      for (const [word] of text.matchAll(/[a-zA-Z_][\w-]*/g)) words.add(word);
+  const rules = (await get("app.css").text()).replaceAll(/\/\*.*?\*\//gs, "");
+  const selectors = [...rules.matchAll(/[^{};]+(?=\{)/g)].map(([selector]) => selector);
+  const classes = new Set(
+    selectors.flatMap((each) => [...each.matchAll(/\.(-?[a-zA-Z_][\w-]*)/g)].map(([, name]) => name)),
+  );
+  // Classes of uPlot's own markup, and those that are made with a number.
+  const foreign = /^(?:u-|rank-|series-)/;
+  expect([...classes].filter((name) => name !== undefined && !words.has(name) && !foreign.test(name))).toEqual([]);
+});
 
 describe("an asset of the dashboard", () => {
   test("may be cached forever, under a path that changes with the files", () => {

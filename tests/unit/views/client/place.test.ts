@@ -31,6 +31,13 @@ describe("the hash of the page's address", () => {
     expect(readHash("#workers?q=&plugin=llm")).toEqual({ section: "workers", id: "", query: { plugin: "llm" } });
   });
 
+  test("of a worker whose plugin has a section leads to that section", () => {
+    const sections = [...SECTIONS, "mcp"];
+    expect(placeFor("#workers/files?plugin=mcp", sections, OLD)).toEqual({ section: "mcp", id: "files", query: {} });
+    expect(placeFor("#workers/gpu?plugin=llm", sections, OLD).section).toBe("workers");
+    expect(placeFor("#workers?plugin=mcp", sections, OLD).section).toBe("workers");
+  });
+
   test("of an earlier version leads to the successor of its section, and an unknown one to the first section", () => {
     expect(placeFor("#llm", SECTIONS, OLD)).toEqual({ section: "workers", id: "", query: { plugin: "llm" } });
     expect(placeFor("#transfer", SECTIONS, OLD)).toEqual({ section: "transfers", id: "", query: {} });

@@ -3,7 +3,7 @@ import type { Sample } from "../../../../src/state/history.ts";
 import type { PoolState } from "../../../../src/state/overview-totals.ts";
 import type { Problem } from "../../../../src/state/problems.ts";
 import type { ServerState } from "../../../../src/state/server-state.ts";
-import { poolsInUse, toPoolTile, verdictOf } from "../../../../views/client/verdict.ts";
+import { failureText, poolsInUse, toPoolTile, verdictOf } from "../../../../views/client/verdict.ts";
 
 const QUIET = {
   slots_used: 0,
@@ -137,4 +137,12 @@ test("a pool's tile says how full it is, and how full its queue", () => {
     "llm",
     "ocr",
   ]);
+});
+
+test("few failures are counted, and a share is told of enough requests only", () => {
+  const minute = (requests: number, failures: number): readonly Sample[] =>
+    Array.from({ length: 10 }, (_, at) => ({ ...QUIET, at: at * 1000, requests, failures }) as unknown as Sample);
+  expect(failureText([])).toBe("0 %");
+  expect(failureText(minute(0.4, 0.1))).toBe("1 of 4");
+  expect(failureText(minute(4, 1))).toBe("25 %");
 });

@@ -120,7 +120,6 @@ function RecentTable(): string {
             <span
               class={outcome === "completed" ? "badge completed" : "badge failed"}
               x-show={`row.outcome === '${outcome}'`}
-              safe
             >
               {text}
             </span>
